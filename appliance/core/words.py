@@ -1,0 +1,250 @@
+"""Every reason and every refusal in plain words, in both languages: what happened, and the one thing to do.
+
+The number (症状番号) is what a person says on the phone; it never changes its meaning and is never reused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.core.model import Phase, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    number: str
+    what_ja: str
+    do_ja: str
+    what_en: str
+    do_en: str
+
+    def as_data(self) -> dict[str, dict[str, str]]:
+        return {
+            "ja": {"what": self.what_ja, "do": self.do_ja},
+            "en": {"what": self.what_en, "do": self.do_en},
+        }
+
+
+REASONS: dict[Reason, Sentence] = {
+    Reason.NO_TICKET: Sentence(
+        "1-01", "まだ役所につながっていません", "本部から届いた招待QRコードを撮ってください",
+        "Not connected to the office yet", "Take a photo of the invitation QR code from HQ",
+    ),
+    Reason.NO_UPLINK: Sentence(
+        "2-01", "回線の機器が見つかりません", "回線の機器を青い口に差し、電源が入っているか見てください",
+        "No line device was found", "Plug the line device into the blue socket and check that it is on",
+    ),
+    Reason.NO_ADDRESS: Sentence(
+        "2-02", "回線の機器はありますが、まだ返事がありません",
+        "30秒待っても変わらなければ、回線の機器の電源を入れ直してください",
+        "The line device is there but does not answer yet",
+        "If nothing changes within 30 seconds, switch the line device off and on",
+    ),
+    Reason.NO_INTERNET: Sentence(
+        "2-03", "回線の機器が、外につながっていません",
+        "回線の機器を窓ぎわへ移し、電波の表示を見てください",
+        "The line device has no connection of its own",
+        "Move the line device to a window and check its signal",
+    ),
+    Reason.HUB_SILENT: Sentence(
+        "2-04", "回線はありますが、役所から返事がありません。自動で試し続けています",
+        "1分待っても変わらなければ、本部に電話し「症状2-04」と伝えてください",
+        "The line works but the office does not answer. Trying again by itself",
+        "If nothing changes within a minute, call HQ and say “symptom 2-04”",
+    ),
+    Reason.HUB_PORT_CLOSED: Sentence(
+        "2-05", "役所の入口が閉じています", "本部に電話し「症状2-05」と伝えてください",
+        "The office's entrance is closed", "Call HQ and say “symptom 2-05”",
+    ),
+    Reason.TUNNEL_STARTING: Sentence(
+        "2-10", "役所につないでいます", "このままお待ちください",
+        "Connecting to the office", "Please wait",
+    ),
+    Reason.ENROLLING: Sentence(
+        "2-11", "本部にこの箱を登録しています", "このままお待ちください",
+        "Registering this box with HQ", "Please wait",
+    ),
+    Reason.NEW_KEY_STARTING: Sentence(
+        "2-12", "登録がすみました。つなぎ直し中です", "このままお待ちください",
+        "Registered. Connecting again", "Please wait",
+    ),
+    Reason.CLOCK_WRONG: Sentence(
+        "2-13", "この箱の時計が合っていません。自動で合わせています", "このままお待ちください",
+        "This box's clock is wrong. Setting it by itself", "Please wait",
+    ),
+    Reason.NO_MISSION: Sentence(
+        "4-01", "準備ができています(保管中)", "使うときは本部に電話し、任務の開始を頼んでください",
+        "Ready and waiting", "To use it, call HQ and ask them to start the mission",
+    ),
+    Reason.MISSION_NOT_STARTED: Sentence(
+        "4-02", "準備ができています。任務の開始時刻を待っています", "開始時刻になると自動で使えるようになります",
+        "Ready. Waiting for the mission to begin", "It opens by itself at the set time",
+    ),
+    Reason.MISSION_ENDED: Sentence(
+        "4-03", "任務は終わりました", "続けて使うときは本部に電話し、延長を頼んでください",
+        "The mission has ended", "To go on, call HQ and ask for more time",
+    ),
+    Reason.ALL_WELL: Sentence(
+        "0-00", "つながりました", "パソコンで接続先のデスクトップを開いてください",
+        "Connected", "Open your desktop on the computer",
+    ),
+    Reason.LOSING_PACKETS: Sentence(
+        "5-01", "電波が弱いです", "回線の機器を窓ぎわへ移してください",
+        "The signal is weak", "Move the line device to a window",
+    ),
+    Reason.SPARE_UPLINK: Sentence(
+        "5-02", "予備の回線でつながっています。作業は続けられます", "主の回線の機器の電源と線を見てください",
+        "Connected over the spare line. Work can go on", "Check the main line device's power and cable",
+    ),
+    Reason.DESKTOP_SILENT: Sentence(
+        "5-03", "役所の回線は正常ですが、応答しないデスクトップがあります",
+        "ほかのデスクトップは使えます。本部に電話し「症状5-03」と伝えてください",
+        "The line to the office is fine, but one desktop does not answer",
+        "The others work. Call HQ and say “symptom 5-03”",
+    ),
+    Reason.NO_DESKTOP_ANSWERS: Sentence(
+        "5-04", "役所の回線は正常ですが、デスクトップが応答しません",
+        "本部に電話し「症状5-04」と伝えてください",
+        "The line to the office is fine, but no desktop answers", "Call HQ and say “symptom 5-04”",
+    ),
+    Reason.REVOKED: Sentence(
+        "3-01", "本部がこの箱の利用を停止しました", "本部に電話してください",
+        "HQ has withdrawn this box", "Call HQ",
+    ),
+    Reason.TICKET_EXPIRED: Sentence(
+        "3-02", "このQRコードは使用期限が過ぎています", "本部に新しいものを頼んでください",
+        "This QR code is past its date", "Ask HQ for a new one",
+    ),
+    Reason.TICKET_USED: Sentence(
+        "3-03", "このQRコードは使用済みです", "本部に新しいものを頼んでください",
+        "This QR code has been used already", "Ask HQ for a new one",
+    ),
+    Reason.TICKET_UNKNOWN: Sentence(
+        "3-04", "本部はこのQRコードを知りません", "本部に新しいものを頼んでください",
+        "HQ does not know this QR code", "Ask HQ for a new one",
+    ),
+    Reason.CONFIG_DAMAGED: Sentence(
+        "3-10", "この箱の設定が読めません。安全のため止めています", "本部に電話し「症状3-10」と伝えてください",
+        "This box's settings cannot be read. Stopped to be safe", "Call HQ and say “symptom 3-10”",
+    ),
+    Reason.DISK_FULL: Sentence(
+        "3-11", "この箱の保存場所がいっぱいです。設定は前のまま守られています",
+        "本部に電話し「症状3-11」と伝えてください",
+        "This box's storage is full. Its settings are safe as they were", "Call HQ and say “symptom 3-11”",
+    ),
+    Reason.STEP_FAILED: Sentence(
+        "3-12", "この箱の準備が途中で止まりました。安全のため止めています",
+        "電源を入れ直しても同じなら、本部へ電話し「症状3-12」と伝えてください",
+        "Setting up this box stopped half-way. Stopped to be safe",
+        "Switch it off and on; if it is the same, call HQ and say “symptom 3-12”",
+    ),
+    Reason.HUB_RUNNING: Sentence(
+        "0-01", "本部の入口は動いています", "することはありません",
+        "HQ's entrance is running", "Nothing to do",
+    ),
+}  # fmt: skip
+
+REFUSALS: dict[str, Sentence] = {
+    "format": Sentence(
+        "6-01", "これは招待QRコードではありません", "本部から届いたQRコードを撮ってください",
+        "This is not an invitation QR code", "Take a photo of the QR code from HQ",
+    ),
+    "torn": Sentence(
+        "6-02", "QRコードの文字が途中で切れています", "はじめから終わりまで、もう一度貼り付けてください",
+        "The invitation is cut off", "Paste it again from beginning to end",
+    ),
+    "altered": Sentence(
+        "6-03", "QRコードの内容が書きかえられています", "使わずに、本部に新しいものを頼んでください",
+        "This invitation has been altered", "Do not use it; ask HQ for a new one",
+    ),
+    "foreign": Sentence(
+        "6-04", "これは別の役所のQRコードです", "この箱の役所の本部に、新しいものを頼んでください",
+        "This QR code is from another office", "Ask this box's own HQ for a new one",
+    ),
+    "expired": REASONS[Reason.TICKET_EXPIRED],
+    "ticket-expired": REASONS[Reason.TICKET_EXPIRED],
+    "ticket-used": REASONS[Reason.TICKET_USED],
+    "ticket-unknown": REASONS[Reason.TICKET_UNKNOWN],
+    "revoked": REASONS[Reason.REVOKED],
+    "already-joined": Sentence(
+        "6-05", "この箱はもう役所につながっています", "することはありません",
+        "This box is already connected to the office", "Nothing to do",
+    ),
+    "joining-now": Sentence(
+        "6-06", "いま別の招待QRコードでつないでいるところです", "終わるまでお待ちください",
+        "Another invitation is being used right now", "Please wait until it is done",
+    ),
+    "disk-full": REASONS[Reason.DISK_FULL],
+    "config-damaged": REASONS[Reason.CONFIG_DAMAGED],
+    "unknown-desktop": Sentence(
+        "6-07", "そのデスクトップは登録されていません", "一覧から選び直してください",
+        "That desktop is not registered", "Choose one from the list",
+    ),
+    "unknown-box": Sentence(
+        "7-01", "その箱は登録されていません", "一覧を確かめてください",
+        "That box is not registered", "Check the list",
+    ),
+    "unknown-ticket": Sentence(
+        "7-02", "その招待は見つかりません", "一覧を確かめてください",
+        "That invitation was not found", "Check the list",
+    ),
+    "bad-value": Sentence(
+        "7-03", "入力した値が使えません", "値を見直してください",
+        "A value cannot be used", "Check what you entered",
+    ),
+    "name-taken": Sentence(
+        "7-04", "その名前はもう使われています", "別の名前にしてください",
+        "That name is taken", "Choose another name",
+    ),
+    "fleet-full": Sentence(
+        "7-05", "これ以上の箱を登録できません", "使わない箱の利用を停止してください",
+        "No more boxes can be registered", "Withdraw boxes that are not used",
+    ),
+    "not-allowed": Sentence(
+        "8-01", "この操作は許されていません", "本部に電話してください",
+        "This is not allowed", "Call HQ",
+    ),
+    "bad-request": Sentence(
+        "8-02", "この箱には分からない頼みです", "ページを開き直してください",
+        "The box did not understand", "Open the page again",
+    ),
+    "unreachable": Sentence(
+        "3-20", "この箱の中身が動いていません。安全のため止めています",
+        "1分待ち、変わらなければ電源を入れ直してください",
+        "The box's program is not running. Stopped to be safe",
+        "Wait a minute; if nothing changes, switch the box off and on",
+    ),
+    "mynumber-radio": Sentence(
+        "6-10", "個人番号を扱うデスクトップは、Wi-Fiが入っている箱では開けません",
+        "本部に、Wi-Fiのない箱を頼んでください",
+        "A desktop for individual numbers cannot be opened on a box whose Wi-Fi is on",
+        "Ask HQ for a box without Wi-Fi",
+    ),
+    "drill-only": Sentence(
+        "6-11", "【訓練】本番のデスクトップは開きません", "訓練用のデスクトップを開いてください",
+        "Drill: real desktops stay closed", "Open the drill desktop",
+    ),
+    "drill-closed": Sentence(
+        "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",
+        "The drill desktop opens in drills only", "Open another desktop",
+    ),
+}  # fmt: skip
+
+PHASE_WORDS: dict[Phase, tuple[str, str]] = {
+    Phase.SETUP: ("準備中", "Setting up"),
+    Phase.SIGN_IN: ("回線の利用手続き中", "Signing in to the line"),
+    Phase.CONNECTING: ("役所につないでいます", "Connecting"),
+    Phase.STANDBY: ("待機中(保管中)", "Standing by"),
+    Phase.PROTECTED: ("つながっています", "Connected"),
+    Phase.DEGRADED: ("つながっています(注意)", "Connected, with a warning"),
+    Phase.BLOCKED: ("安全のため停止中", "Stopped to be safe"),
+}
+
+
+def words(reason: Reason) -> Sentence:
+    return REASONS[reason]
+
+
+def refusal(code: str) -> Sentence:
+    """The sentence for a refusal's code; an unknown code says that the request was not understood."""
+    return REFUSALS.get(code, REFUSALS["bad-request"])
