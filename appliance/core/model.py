@@ -67,6 +67,8 @@ class Reason(StrEnum):
     ALL_WELL = "all-well"
     LOSING_PACKETS = "losing-packets"
     SPARE_UPLINK = "spare-uplink"
+    LINE_LOST = "line-lost"
+    TESTING_DESKTOPS = "testing-desktops"
     DESKTOP_SILENT = "desktop-silent"
     NO_DESKTOP_ANSWERS = "no-desktop-answers"
     REVOKED = "revoked"
@@ -395,7 +397,8 @@ class Unit:
     namespace: str
     user: int = 0
     group: int = 0
-    config: str = ""  # digest of what it read at its start; a new one means a restart
+    environment: tuple[tuple[str, str], ...] = ()
+    config: str = ""  # digest of what it reads at its start; a new one means a restart
     capabilities: tuple[str, ...] = ()
 
 

@@ -96,6 +96,16 @@ REASONS: dict[Reason, Sentence] = {
         "5-02", "予備の回線でつながっています。作業は続けられます", "主の回線の機器の電源と線を見てください",
         "Connected over the spare line. Work can go on", "Check the main line device's power and cable",
     ),
+    Reason.LINE_LOST: Sentence(
+        "5-05", "回線が切れました。自動でつなぎ直しています。作業は消えません",
+        "30秒待っても変わらなければ、回線の機器の電源と線を見てください",
+        "The line was lost. Connecting again by itself; your work is safe",
+        "If nothing changes within 30 seconds, check the line device's power and cable",
+    ),
+    Reason.TESTING_DESKTOPS: Sentence(
+        "5-06", "接続先のデスクトップを確かめています", "このままお待ちください",
+        "Checking the desktops", "Please wait",
+    ),
     Reason.DESKTOP_SILENT: Sentence(
         "5-03", "役所の回線は正常ですが、応答しないデスクトップがあります",
         "ほかのデスクトップは使えます。本部に電話し「症状5-03」と伝えてください",

@@ -1,0 +1,124 @@
+"""What laptops and phones meet first: the configuration of dnsmasq (DHCP and names) and of hostapd (Wi-Fi).
+
+Every value that comes from people or from HQ passes a grammar here, because both programs read lines.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from appliance.core.model import AccessPoint, FileContent
+
+# The wizard's address never changes: a phone that joined before HQ allotted a prefix keeps its page.
+WIZARD_ADDRESS = "10.86.86.1"
+WIZARD_LAN = "10.86.86.0/26"
+BOX_NAME = "noroshi.home.arpa"  # RFC 8375
+CAPTIVE_API = f"http://{WIZARD_ADDRESS}/captive-api"  # RFC 8910, DHCP option 114
+
+_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*")
+_PASSPHRASE = re.compile(r"[\x20-\x7e]{8,63}")
+
+
+class BadValue(ValueError):
+    """A value that must not reach a configuration file; the message names it without repeating a secret."""
+
+
+def lan_address(network: str) -> str:
+    """The box's own address on a LAN prefix, with its length: the first host."""
+    lan = ipaddress.IPv4Network(network)
+    return f"{lan.network_address + 1}/{lan.prefixlen}"
+
+
+def probe_address(network: str) -> str:
+    """The last host of the prefix: kept out of DHCP, used by `noroshi prove` as a laptop of its own."""
+    lan = ipaddress.IPv4Network(network)
+    return f"{lan.broadcast_address - 1}/{lan.prefixlen}"
+
+
+def dnsmasq(
+    *,
+    run: str,
+    link: str,
+    network: str,
+    open_to_desktops: bool,
+    dns: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+) -> FileContent:
+    """While the field office is closed every name leads to the wizard, so that its page pops up; once it is
+    open, the listed names are asked at HQ and no other name exists."""
+    lan = ipaddress.IPv4Network(network)
+    own = lan.network_address + 1
+    first, last = lan.network_address + 2, lan.broadcast_address - 2
+    settled = network != WIZARD_LAN
+    lines = [
+        "no-resolv",
+        "no-hosts",
+        "no-ping",
+        "bind-interfaces",
+        f"interface={link}",
+        "except-interface=lo",
+        "cache-size=200",
+        "stop-dns-rebind" if dns else "local-ttl=0",
+        "dhcp-authoritative",
+        f"dhcp-range={first},{last},{lan.netmask},{'1h' if settled else '2m'}",
+        f"dhcp-option=option:router,{own}",
+        f"dhcp-option=option:dns-server,{own}",
+        f"dhcp-option=114,{CAPTIVE_API}",
+        f"dhcp-leasefile={run}/laptops",
+        "dhcp-lease-max=250",
+        f"address=/{BOX_NAME}/{WIZARD_ADDRESS}",
+    ]
+    if open_to_desktops:
+        for name in names:
+            lines += [f"server=/{_checked(name, _NAME)}/{ipaddress.IPv4Address(x)}" for x in dns]
+            lines.append(f"rebind-domain-ok=/{name}/")
+    else:
+        lines.append(f"address=/#/{WIZARD_ADDRESS}")
+    return FileContent(path=f"{run}/dnsmasq.conf", content="\n".join(lines) + "\n")
+
+
+def hostapd(*, run: str, radio: str, bridge: str, access_point: AccessPoint) -> FileContent:
+    """WPA2/WPA3 mixed with protected management frames; laptops are kept apart. The country is Japan's."""
+    lines = [
+        f"interface={radio}",
+        f"bridge={bridge}",
+        "driver=nl80211",
+        f"ssid2={_hex(access_point.ssid)}",
+        "utf8_ssid=1",
+        "country_code=JP",
+        "ieee80211d=1",
+        "hw_mode=g",
+        f"channel={access_point.channel if 1 <= access_point.channel <= 13 else 6}",
+        "ieee80211n=1",
+        "wmm_enabled=1",
+        "ap_isolate=1",
+        "wpa=2",
+        "wpa_key_mgmt=WPA-PSK SAE",
+        "rsn_pairwise=CCMP",
+        "ieee80211w=1",
+        f"wpa_passphrase={_checked(access_point.passphrase.reveal(), _PASSPHRASE, secret=True)}",
+    ]
+    return FileContent(path=f"{run}/hostapd.conf", content="\n".join(lines) + "\n", mode=0o600)
+
+
+def wifi_qr(access_point: AccessPoint) -> str:
+    """The text phones and laptops read as "join this Wi-Fi"; T:WPA serves WPA2 and WPA3."""
+
+    def escape(text: str) -> str:
+        return re.sub(r'([\\;,":])', r"\\\1", text)
+
+    return f"WIFI:T:WPA;S:{escape(access_point.ssid)};P:{escape(access_point.passphrase.reveal())};;"
+
+
+def _hex(ssid: str) -> str:
+    octets = ssid.encode()
+    if not 1 <= len(octets) <= 32:
+        raise BadValue("ssid")
+    return octets.hex()
+
+
+def _checked(value: str, grammar: re.Pattern[str], *, secret: bool = False) -> str:
+    if not grammar.fullmatch(value):
+        raise BadValue("passphrase" if secret else value[:60])
+    return value

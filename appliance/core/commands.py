@@ -1,0 +1,88 @@
+"""Everything that may change a box's config: what the field's pages ask, and what HQ answered. Each function is
+command + config → config; keys and the time come in as arguments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.core.enrolment import TicketRefused, check_expiry, read_ticket
+from appliance.core.fleet import Refused
+from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, Ticket
+
+FLOOR = 1767225600.0  # 2026-01-01: a clock before this was never set
+
+
+def check_ticket(config: Config, text: str, now: float) -> Ticket:
+    """The ticket in `text` if this box may use it. Raises Refused with a code of words.py."""
+    try:
+        ticket = read_ticket(text, config.signing_key)
+        check_expiry(ticket, now, clock_trusted=now > FLOOR)
+    except TicketRefused as error:
+        raise Refused(error.code) from error
+    if config.assignment and not config.assignment.revoked:
+        raise Refused("already-joined")
+    joining = config.joining
+    if (
+        joining
+        and joining.stage in (JoinStage.INVITED, JoinStage.ASSIGNED)
+        and joining.ticket.id != ticket.id
+    ):
+        raise Refused("joining-now")
+    return ticket
+
+
+def redeem(config: Config, text: str, keys: BoxKeys, now: float) -> Config:
+    """Begin to join. The same ticket twice is one joining: power may fail between any two lines."""
+    ticket = check_ticket(config, text, now)
+    joining = config.joining
+    if joining and joining.ticket.id == ticket.id and joining.stage is not JoinStage.REFUSED:
+        return config
+    return replace(
+        config,
+        keys=config.keys if config.keys and config.assignment is None else keys,
+        signing_key=config.signing_key or ticket.signing_key,
+        assignment=None,
+        joining=Joining(ticket=ticket, stage=JoinStage.INVITED, since=now),
+    )
+
+
+def start_over(config: Config) -> Config:
+    """Back to "take a photo": where joining failed, is still under way, or HQ has revoked the box."""
+    if config.assignment and not config.assignment.revoked:
+        raise Refused("already-joined")
+    # A signing key that only a failed ticket brought was never confirmed by HQ: forget it with the ticket.
+    pinned = config.signing_key if config.assignment else ""
+    return replace(config, joining=None, assignment=None, keys=None, signing_key=pinned)
+
+
+def accept_assignment(config: Config, assignment: Assignment) -> Config:
+    """HQ's signed word about this box. An older version than the one we hold changes nothing."""
+    held = config.assignment
+    if held and (assignment.version < held.version or assignment.box != held.box):
+        return config
+    joining = config.joining
+    if joining and joining.stage is JoinStage.INVITED:
+        joining = replace(joining, stage=JoinStage.ASSIGNED)
+    return replace(config, assignment=assignment, joining=joining)
+
+
+def joined(config: Config) -> Config:
+    """The first handshake under the box's own key: the ticket's secret is of no more use and is wiped."""
+    if config.joining is None or config.joining.stage is not JoinStage.ASSIGNED:
+        return config
+    return replace(config, joining=None)
+
+
+def new_key_silent(config: Config) -> Config:
+    """HQ's answer came but nobody answers the new key: fall back to the invitation and ask again."""
+    joining = config.joining
+    if joining is None or joining.stage is not JoinStage.ASSIGNED:
+        return config
+    return replace(config, joining=replace(joining, stage=JoinStage.INVITED))
+
+
+def join_refused(config: Config, code: str) -> Config:
+    """HQ refused the ticket. A box that was enrolled before keeps what it had."""
+    if config.joining is None or config.joining.stage is not JoinStage.INVITED:
+        return config
+    return replace(config, joining=replace(config.joining, stage=JoinStage.REFUSED, refusal=code))

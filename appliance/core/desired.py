@@ -1,0 +1,471 @@
+"""Config and status → what the machine should be: field_box() and hub() side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+
+from appliance.core import access_point, firewall
+from appliance.core.desktops import pinholes
+from appliance.core.fleet import openings
+from appliance.core.model import (
+    OPEN_PHASES,
+    Address,
+    BoxState,
+    Bridge,
+    Config,
+    Desired,
+    Desktop,
+    FileContent,
+    Firewall,
+    HubConfig,
+    Invitation,
+    JoinStage,
+    Machine,
+    Peer,
+    Phase,
+    Reason,
+    Route,
+    Rule,
+    Secret,
+    Status,
+    Sysctl,
+    Tunnel,
+    Unit,
+    Uplink,
+)
+from appliance.core.uplinks import FIRST_UPLINK_TABLE, TUNNEL_TABLE
+
+BRIDGE = "br-lan"
+LAN = "lan0"  # the field namespace's end of the bridge
+VETH = "lan0-port"
+KEEPALIVE = 15
+LOCAL_RULE = 10  # where the rule for the machine's own addresses goes, behind the deaf bridge's
+TUNNEL_RULE = 100
+UPLINK_RULE = 101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selves:
+    """The two halves of a key pair, as the tunnel needs them."""
+
+    private: Secret
+    public: str
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ----------------------------------------------------------------------------------------------- box
+
+
+def field_box(
+    config: Config,
+    status: Status,
+    machine: Machine,
+    uplinks: tuple[Uplink, ...],
+    allowed: tuple[Desktop, ...],
+    invitation_public: str = "",
+    turns: int = 0,
+) -> Desired:
+    """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
+    ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence."""
+    tunnel = _box_tunnel(config, machine, invitation_public, turns, status)
+    phase = status.phase
+    files = _box_files(config, phase, machine)
+    rules = _field_rules(config, status, machine, allowed, tunnel is not None)
+    return Desired(
+        namespaces=frozenset({machine.field}),
+        sysctls=_box_sysctls(machine),
+        firewalls=(
+            Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
+            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel)),
+        ),
+        bridge=Bridge(
+            namespace=machine.outside,
+            name=BRIDGE,
+            ports=machine.ports,
+            veth=VETH,
+            peer=LAN,
+            peer_namespace=machine.field,
+        ),
+        links_up=_links_up(machine),
+        tunnel=tunnel,
+        tunnel_name=machine.tunnel,
+        addresses=_box_addresses(config, machine, uplinks),
+        owned_links=frozenset(
+            {
+                (machine.field, LAN),
+                (machine.field, machine.tunnel),
+                *((machine.outside, x) for x in machine.uplinks),
+            }
+        ),
+        routes=_box_routes(config, machine, uplinks, tunnel),
+        owned_tables=frozenset(
+            {
+                (machine.outside, TUNNEL_TABLE),
+                *((machine.outside, FIRST_UPLINK_TABLE + i) for i in range(len(machine.uplinks))),
+                (machine.field, 254),
+            }
+        ),
+        rules=_box_rules(machine),
+        owned_rules=(machine.outside, 0, 1000),
+        files=files,
+        units=_box_units(machine, uplinks, files),
+        unit_names=frozenset(
+            {"web", "courier", "dnsmasq", "hostapd", *(f"dhcp-{x}" for x in machine.uplinks)}
+        ),
+    )
+
+
+def _box_tunnel(
+    config: Config, machine: Machine, invitation_public: str, turns: int, status: Status
+) -> Tunnel | None:
+    joining, assignment, keys = config.joining, config.assignment, config.keys
+    if status.reason is Reason.CONFIG_DAMAGED:
+        return None
+    if assignment and keys and not (joining and joining.stage is JoinStage.INVITED):
+        selves = Selves(private=keys.tunnel_private, public=keys.tunnel_public)
+        hub_key, endpoints = assignment.hub_key, assignment.endpoints
+        allowed: tuple[str, ...] = (f"{assignment.hub_address}/32", assignment.desktops_network)
+    elif joining and joining.stage is JoinStage.INVITED:
+        selves = Selves(private=joining.ticket.invitation_key, public=invitation_public)
+        hub_key, endpoints = joining.ticket.hub_key, joining.ticket.endpoints
+        allowed = (f"{joining.ticket.hub_address}/32",)
+    else:
+        return None
+    return Tunnel(
+        name=machine.tunnel,
+        birthplace=machine.outside,
+        namespace=machine.field,
+        private_key=selves.private,
+        public_key=selves.public,
+        mark=firewall.MARK,
+        peers=(
+            Peer(
+                public_key=hub_key,
+                allowed=allowed,
+                endpoint=endpoints[turns % len(endpoints)],
+                keepalive=KEEPALIVE,
+            ),
+        ),
+    )
+
+
+def tunnel_address(config: Config) -> str:
+    """The box's own address inside the tunnel, "" before there is one."""
+    joining, assignment = config.joining, config.assignment
+    if joining and joining.stage is JoinStage.INVITED:
+        return joining.ticket.invitation_address
+    return assignment.tunnel_address if assignment else ""
+
+
+def hub_address(config: Config) -> str:
+    joining, assignment = config.joining, config.assignment
+    if joining and joining.stage is JoinStage.INVITED:
+        return joining.ticket.hub_address
+    return assignment.hub_address if assignment else ""
+
+
+def _field_rules(
+    config: Config, status: Status, machine: Machine, allowed: tuple[Desktop, ...], tunnelled: bool
+) -> firewall.FieldRules:
+    assignment = config.assignment
+    networks = [access_point.WIZARD_ADDRESS]
+    if assignment:
+        networks.append(access_point.lan_address(assignment.lan).split("/")[0])
+    return firewall.FieldRules(
+        phase=status.phase,
+        lan=LAN,
+        tunnel=machine.tunnel,
+        box_addresses=tuple(networks),
+        lan_network=assignment.lan if assignment else "",
+        hub_address=hub_address(config) if tunnelled else "",
+        pinholes=pinholes(allowed) if assignment else (),
+        dns=assignment.dns if assignment else (),
+        courier_uid=machine.courier_uid,
+    )
+
+
+def _outside_ruleset(machine: Machine, tunnel: Tunnel | None) -> str:
+    endpoints = []
+    for peer in tunnel.peers if tunnel else ():
+        host, _, port = peer.endpoint.rpartition(":")
+        endpoints.append((host.strip("[]"), int(port)))
+    return firewall.outside(machine.uplinks, endpoints)
+
+
+def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
+    outside = {
+        "net/ipv4/ip_forward": "0",
+        "net/ipv4/conf/all/rp_filter": "0",  # no default route in main: even loose checking would drop replies
+        "net/ipv4/conf/default/rp_filter": "0",
+        "net/ipv4/conf/all/arp_ignore": "1",
+        f"net/ipv6/conf/{BRIDGE}/disable_ipv6": "1",
+        f"net/ipv6/conf/{VETH}/disable_ipv6": "1",
+    }
+    for name in machine.uplinks:
+        outside[f"net/ipv4/conf/{name}/rp_filter"] = "0"
+        outside[f"net/ipv6/conf/{name}/accept_ra"] = "0"
+    for name in machine.ports:
+        outside[f"net/ipv6/conf/{name}/disable_ipv6"] = "1"
+    field = {
+        "net/ipv4/ip_forward": "1",
+        "net/ipv4/conf/all/arp_ignore": "1",  # the tunnel's address is nobody's business on the LAN
+        "net/ipv4/conf/all/rp_filter": "1",
+        "net/ipv4/conf/all/accept_redirects": "0",
+        "net/ipv4/conf/all/send_redirects": "0",
+        "net/ipv6/conf/all/disable_ipv6": "1",
+        "net/ipv6/conf/default/disable_ipv6": "1",
+    }
+    return frozenset(
+        {Sysctl(namespace=machine.outside, key=k, value=v) for k, v in outside.items()}
+        | {Sysctl(namespace=machine.field, key=k, value=v) for k, v in field.items()}
+    )
+
+
+def _links_up(machine: Machine) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        {
+            (machine.field, "lo"),
+            (machine.field, LAN),
+            (machine.outside, "lo"),
+            (machine.outside, BRIDGE),
+            (machine.outside, VETH),
+            *((machine.outside, x) for x in machine.uplinks + machine.ports),
+        }
+    )
+
+
+def _box_addresses(config: Config, machine: Machine, uplinks: tuple[Uplink, ...]) -> frozenset[Address]:
+    prefix = ipaddress.IPv4Network(access_point.WIZARD_LAN).prefixlen
+    found = {Address(namespace=machine.field, link=LAN, address=f"{access_point.WIZARD_ADDRESS}/{prefix}")}
+    if config.assignment:
+        own = access_point.lan_address(config.assignment.lan)
+        found.add(Address(namespace=machine.field, link=LAN, address=own))
+    inner = tunnel_address(config)
+    if inner:
+        found.add(Address(namespace=machine.field, link=machine.tunnel, address=f"{inner}/32"))
+    for uplink in uplinks:
+        if uplink.lease:
+            found.add(Address(namespace=machine.outside, link=uplink.link, address=uplink.lease.address))
+    return frozenset(found)
+
+
+def _box_routes(
+    config: Config, machine: Machine, uplinks: tuple[Uplink, ...], tunnel: Tunnel | None
+) -> frozenset[Route]:
+    found = set()
+    if tunnel:
+        for peer in tunnel.peers:
+            found |= {
+                Route(namespace=machine.field, table=254, destination=_network(x), link=tunnel.name)
+                for x in peer.allowed
+            }
+    for uplink in uplinks:
+        if not uplink.lease:
+            continue
+        tables = [uplink.table, TUNNEL_TABLE] if uplink.active else [uplink.table]
+        found |= {
+            Route(
+                namespace=machine.outside,
+                table=table,
+                destination="default",
+                link=uplink.link,
+                gateway=uplink.lease.gateway,
+            )
+            for table in tables
+        }
+    return frozenset(found)
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+def _box_rules(machine: Machine) -> frozenset[Rule]:
+    """The deaf bridge first: whatever comes in from the LAN finds no route in this namespace, not even to the
+    machine's own addresses. Then those addresses, then the tunnel's packets by their mark."""
+    return frozenset(
+        {
+            Rule(namespace=machine.outside, preference=1, incoming=BRIDGE, blackhole=True),
+            Rule(namespace=machine.outside, preference=LOCAL_RULE, table=255),
+            Rule(namespace=machine.outside, preference=TUNNEL_RULE, table=TUNNEL_TABLE, mark=firewall.MARK),
+        }
+    )
+
+
+def _box_files(config: Config, phase: Phase, machine: Machine) -> frozenset[FileContent]:
+    assignment = config.assignment
+    found = {
+        access_point.dnsmasq(
+            run=machine.run,
+            link=LAN,
+            network=assignment.lan if assignment else access_point.WIZARD_LAN,
+            open_to_desktops=phase in OPEN_PHASES,
+            dns=assignment.dns if assignment else (),
+            names=assignment.names if assignment else (),
+        )
+    }
+    if machine.radio and config.access_point:
+        found.add(
+            access_point.hostapd(
+                run=machine.run, radio=machine.radio, bridge=BRIDGE, access_point=config.access_point
+            )
+        )
+    return frozenset(found)
+
+
+def _box_units(
+    machine: Machine, uplinks: tuple[Uplink, ...], files: frozenset[FileContent]
+) -> tuple[Unit, ...]:
+    environment = (("NOROSHI_RUN_DIR", machine.run), ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)))
+    configs = {x.path.rpartition("/")[2]: digest(x.content) for x in files}
+    units = [
+        Unit(
+            name="web",
+            command=(machine.python, "-m", "gunicorn", "-c", "python:webui.gunicorn_field", "webui.field.wsgi:app"),
+            namespace=machine.field,
+            user=machine.web_uid,
+            group=machine.web_uid,
+            environment=environment,
+            capabilities=("net_bind_service",),
+        ),
+        Unit(
+            name="courier",
+            command=(machine.python, "-m", "appliance.courier"),
+            namespace=machine.field,
+            user=machine.courier_uid,
+            group=machine.courier_uid,
+            environment=environment,
+        ),
+        Unit(
+            name="dnsmasq",
+            command=(
+                "dnsmasq", "--keep-in-foreground", f"--conf-file={machine.run}/dnsmasq.conf",
+                "--user=nobody", "--group=nogroup", "--log-facility=-", f"--pid-file={machine.run}/dnsmasq.pid",
+            ),
+            namespace=machine.field,
+            config=configs["dnsmasq.conf"],
+        ),
+    ]  # fmt: skip
+    if "hostapd.conf" in configs:
+        units.append(
+            Unit(
+                name="hostapd",
+                command=("hostapd", f"{machine.run}/hostapd.conf"),
+                namespace=machine.outside,
+                config=configs["hostapd.conf"],
+            )
+        )
+    units += [
+        Unit(
+            name=f"dhcp-{x.link}",
+            command=(
+                "udhcpc", "--foreground", "--interface", x.link, "--script", f"{machine.run}/lease-script",
+                "--retries", "3", "--timeout", "1", "--tryagain", "2", "--release",
+            ),
+            namespace=machine.outside,
+            environment=(("NOROSHI_RUN_DIR", machine.run),),
+        )
+        for x in uplinks
+        if x.carrier
+    ]  # fmt: skip
+    return tuple(units)
+
+
+# ----------------------------------------------------------------------------------------------- hub
+
+
+def invitation_is_open(invitation: Invitation, now: float) -> bool:
+    """Whether the invitation's key still gets an answer from the hub."""
+    return not invitation.spent and now <= invitation.ticket.expires
+
+
+def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[str, str]) -> Desired:
+    """HQ's entrance. `invitation_keys`: ticket id → public half of its invitation key."""
+    here = machine.outside
+    address = str(next(ipaddress.IPv4Network(config.tunnel_network).hosts()))
+    peers = [
+        Peer(public_key=invitation_keys[x.ticket.id], allowed=(f"{x.ticket.invitation_address}/32",))
+        for x in config.invitations
+        if invitation_is_open(x, now)
+    ]
+    for box in config.boxes:
+        active = box.state is BoxState.ACTIVE
+        allowed = (f"{box.tunnel_address}/32", box.lan) if active else (f"{box.tunnel_address}/32",)
+        peers.append(Peer(public_key=box.tunnel_public, allowed=allowed))
+    tunnel = Tunnel(
+        name=machine.tunnel,
+        birthplace=here,
+        namespace=here,
+        private_key=config.private_key,
+        public_key=config.public_key,
+        listen_port=config.listen_port,
+        peers=tuple(peers),
+    )
+    environment = (
+        ("NOROSHI_RUN_DIR", machine.run),
+        ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.db"),
+        ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)),
+    )
+    return Desired(
+        namespaces=frozenset({here}) if here else frozenset(),
+        sysctls=frozenset({Sysctl(namespace=here, key="net/ipv4/ip_forward", value="1")}),
+        firewalls=(
+            Firewall(
+                namespace=here,
+                ruleset=firewall.hub(
+                    tunnel=machine.tunnel,
+                    hub_address=address,
+                    staff_address=machine.corporate,
+                    staff_port=8080,
+                    openings=[(x.sources, x.pinholes) for x in openings(config, now)],
+                ),
+            ),
+        ),
+        tunnel=tunnel,
+        tunnel_name=machine.tunnel,
+        addresses=frozenset(
+            {Address(namespace=here, link=machine.tunnel, address=f"{address}/{_length(config.tunnel_network)}")}
+        ),
+        owned_links=frozenset({(here, machine.tunnel)}),
+        routes=frozenset(
+            {Route(namespace=here, table=254, destination=config.lan_network, link=machine.tunnel)}
+        ),
+        units=(
+            _hub_unit(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.wsgi:app",
+                      machine.intake_uid, environment, f"{address}:{firewall.INTAKE_PORT}"),
+            _hub_unit(machine, "hq", "webui.gunicorn_hq", "webui.hq.wsgi:app",
+                      machine.hq_uid, environment, f"{machine.corporate or '127.0.0.1'}:8080"),
+        ),
+        unit_names=frozenset({"intake", "hq"}),
+    )  # fmt: skip
+
+
+def _length(network: str) -> int:
+    return ipaddress.IPv4Network(network).prefixlen
+
+
+def _hub_unit(
+    machine: Machine,
+    name: str,
+    settings: str,
+    application: str,
+    user: int,
+    environment: tuple[tuple[str, str], ...],
+    bind: str,
+) -> Unit:
+    return Unit(
+        name=name,
+        command=(machine.python, "-m", "gunicorn", "-c", f"python:{settings}", "-b", bind, application),
+        namespace=machine.outside,
+        user=user,
+        group=REGISTER_GROUP,
+        environment=environment,
+    )
+
+
+REGISTER_GROUP = 64300  # both web processes of HQ write the register's database

@@ -1,0 +1,232 @@
+"""Phase → the whole nft ruleset of a namespace. Every base chain drops; each ruleset is safe by itself and is
+loaded in one transaction. docs/security.md says in words what each phase lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from appliance.core.model import OPEN_PHASES, Phase, Protocol
+
+TABLE = "inet noroshi"
+MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
+WEB_PORT = 80
+INTAKE_PORT = 8470
+REJECT = "reject with icmpx type admin-prohibited"
+
+Pinhole = tuple[str, Protocol, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRules:
+    """What the field namespace's ruleset depends on."""
+
+    phase: Phase
+    lan: str = "lan0"
+    tunnel: str = "wg0"
+    box_addresses: tuple[str, ...] = ()  # the box's own addresses on the LAN
+    lan_network: str = ""  # HQ's prefix; laptops with other addresses pass nothing
+    hub_address: str = ""
+    pinholes: Sequence[Pinhole] = ()
+    dns: tuple[str, ...] = ()
+    courier_uid: int = 0
+
+
+def boot() -> str:
+    """Before the daemon knows anything, and whenever nothing else is loaded: nothing passes, nothing answers."""
+    return _table(
+        [
+            _chain("input", ['iifname "lo" accept', "udp sport 67 udp dport 68 accept", *_NEIGHBOURS]),
+            _chain("forward", []),
+            _chain("output", ['oifname "lo" accept', "udp sport 68 udp dport 67 accept", *_NEIGHBOURS]),
+        ]
+    )
+
+
+_NEIGHBOURS = ("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept",)
+
+
+def field(rules: FieldRules) -> str:
+    """The field office's world: the LAN side, the tunnel, and between them named desktops only."""
+    return _table([_field_input(rules), _field_forward(rules), _field_output(rules)])
+
+
+def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) -> str:
+    """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards."""
+    ways = _set(f'"{x}"' for x in uplinks)
+    ports: dict[str, set[int]] = {}
+    for address, port in hub_endpoints:
+        ports.setdefault(address, set()).add(port)
+    tunnel = [
+        f"meta mark {MARK:#x} oifname {ways} {_family(address)} daddr {address} "
+        f"udp dport {_set(str(x) for x in sorted(numbers))} accept"
+        for address, numbers in sorted(ports.items())
+    ]
+    return _table(
+        [
+            _chain(
+                "input",
+                [
+                    'iifname "lo" accept',
+                    "udp sport 67 udp dport 68 accept",
+                    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    "ct state established,related accept",
+                ],
+            ),
+            _chain("forward", []),
+            _chain(
+                "output",
+                [
+                    'oifname "lo" accept',
+                    "udp sport 68 udp dport 67 accept",
+                    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    *(tunnel if ways != "{  }" else []),
+                ],
+            ),
+        ]
+    )
+
+
+def hub(
+    *,
+    tunnel: str,
+    hub_address: str,
+    staff_address: str,
+    staff_port: int,
+    openings: Sequence[tuple[Sequence[str], Sequence[Pinhole]]],
+) -> str:
+    """HQ's side of the same wall: a box with a running mission reaches named desktops, and nothing else.
+    `openings`: LAN prefixes and tunnel addresses of such boxes, and what they may reach."""
+    forward = []
+    for open_sources, pinholes in openings:
+        if not (open_sources and pinholes):
+            continue
+        sources = _set(sorted(open_sources))
+        forward += [
+            f'iifname "{tunnel}" oifname != "{tunnel}" ip saddr {sources} {match} accept'
+            for match in _towards(pinholes)
+        ]
+        forward += [
+            f'iifname != "{tunnel}" oifname "{tunnel}" ct state established {match} accept'
+            for match in _back(pinholes)
+        ]
+    if forward:
+        forward.append(f'oifname "{tunnel}" ct state related accept')
+    forward += [f'iifname "{tunnel}" {REJECT}']
+    received = [
+        f'iifname "{tunnel}" ip daddr {hub_address} tcp dport {INTAKE_PORT} accept',
+        f'iifname "{tunnel}" ip daddr {hub_address} icmp type echo-request accept',
+        f'iifname "{tunnel}" ct state established,related accept',
+        f'iifname "{tunnel}" {REJECT}',
+        f'iifname != {{ "{tunnel}", "lo" }} tcp dport {INTAKE_PORT} drop',
+    ]
+    if staff_address:  # the staff's pages are reached from inside HQ, never through another socket
+        received.append(f"ip daddr {staff_address} tcp dport {staff_port} fib daddr . iif type != local drop")
+    return _table(
+        [
+            _chain("input", received, policy="accept"),
+            _chain("forward", [_CLAMP, *forward]),
+            _chain("output", [], policy="accept"),
+        ]
+    )
+
+
+_CLAMP = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
+
+
+def _field_input(r: FieldRules) -> str:
+    own = _set([*r.box_addresses, "255.255.255.255"])
+    return _chain(
+        "input",
+        [
+            'iifname "lo" accept',
+            f'iifname "{r.lan}" udp sport 68 udp dport 67 accept',
+            # Anything else from the LAN must be meant for the LAN's own address: a probe for the tunnel's
+            # address stays unanswered (CVE-2019-14899).
+            f'iifname "{r.lan}" ip daddr != {own} drop',
+            "ct state invalid drop",
+            "ct state established,related accept",
+            f'iifname "{r.lan}" udp dport 53 accept',
+            f'iifname "{r.lan}" tcp dport {{ 53, {WEB_PORT} }} accept',
+            f'iifname "{r.lan}" icmp type echo-request limit rate 20/second accept',
+            *(
+                [f'iifname "{r.tunnel}" ip saddr {r.hub_address} icmp type echo-request accept']
+                if r.hub_address
+                else []
+            ),
+            f'iifname "{r.lan}" {REJECT}',
+        ],
+    )
+
+
+def _field_forward(r: FieldRules) -> str:
+    rules = []
+    if r.phase in OPEN_PHASES and r.pinholes and r.lan_network:
+        # No rule says "established" towards HQ: a desktop that is taken away closes for running sessions, too.
+        rules += [
+            f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {r.lan_network} {match} accept'
+            for match in _towards(r.pinholes)
+        ]
+        rules += [
+            f'iifname "{r.tunnel}" oifname "{r.lan}" ct state established {match} accept'
+            for match in _back(r.pinholes)
+        ]
+        rules.append(f'iifname "{r.tunnel}" oifname "{r.lan}" ct state related accept')
+    else:
+        # A session that failover may yet save is dropped in silence; a rejection would end it.
+        rules.append("ct state established drop")
+    rules += [f'iifname "{r.lan}" {REJECT}']
+    return _chain("forward", [_CLAMP, *rules])
+
+
+def _field_output(r: FieldRules) -> str:
+    rules = [
+        'oifname "lo" accept',
+        f'oifname "{r.lan}" udp sport 67 udp dport 68 accept',
+        f'oifname "{r.lan}" ct state established,related accept',
+        f'oifname "{r.lan}" icmp type {{ echo-request, destination-unreachable, time-exceeded }} accept',
+    ]
+    if r.hub_address:
+        to_hub = f'oifname "{r.tunnel}" ip daddr {r.hub_address}'
+        rules += [
+            f"{to_hub} icmp type {{ echo-request, echo-reply }} accept",
+            f"{to_hub} meta skuid {r.courier_uid} tcp dport {INTAKE_PORT} accept",
+        ]
+    if r.phase in OPEN_PHASES:
+        rules += [f'oifname "{r.tunnel}" meta skuid 0 {match} accept' for match in _towards(r.pinholes)]
+        rules += [f'oifname "{r.tunnel}" ip daddr {x} udp dport 53 accept' for x in r.dns]
+    rules += [REJECT]
+    return _chain("output", rules)
+
+
+def _towards(pinholes: Sequence[Pinhole]) -> list[str]:
+    return [f"ip daddr {host} {proto} dport {ports}" for host, proto, ports in _grouped(pinholes)]
+
+
+def _back(pinholes: Sequence[Pinhole]) -> list[str]:
+    return [f"ip saddr {host} {proto} sport {ports}" for host, proto, ports in _grouped(pinholes)]
+
+
+def _grouped(pinholes: Sequence[Pinhole]) -> list[tuple[str, str, str]]:
+    groups: dict[tuple[str, str], set[int]] = {}
+    for host, protocol, port in pinholes:
+        groups.setdefault((host, protocol.value), set()).add(port)
+    return [(h, p, _set(str(x) for x in sorted(ports))) for (h, p), ports in sorted(groups.items())]
+
+
+def _family(address: str) -> str:
+    return "ip6" if ":" in address else "ip"
+
+
+def _set(values: Iterable[str]) -> str:
+    return "{ " + ", ".join(values) + " }"
+
+
+def _chain(hook: str, rules: Iterable[str], policy: str = "drop") -> str:
+    lines = [f"  chain {hook} {{", f"    type filter hook {hook} priority 0; policy {policy};"]
+    return "\n".join([*lines, *(f"    {x}" for x in rules), "  }"])
+
+
+def _table(parts: Iterable[str]) -> str:
+    body = "\n".join(parts)
+    return f"table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{body}\n}}\n"

@@ -1,0 +1,284 @@
+"""desired − observed → ordered steps. Firewalls come first: each ruleset is safe by itself, so a plan that breaks
+off half-way leaves nothing open. Whole replacement where a transaction exists (nft, WireGuard), differences
+where churn hurts (addresses, routes, units)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.core.desired import digest
+from appliance.core.model import (
+    Address,
+    Bridge,
+    Desired,
+    FileContent,
+    Firewall,
+    Observed,
+    Route,
+    Rule,
+    Sysctl,
+    Tunnel,
+    TunnelState,
+    Unit,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeNamespace:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFirewall:
+    firewall: Firewall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSysctl:
+    sysctl: Sysctl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeBridge:
+    bridge: Bridge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddPort:
+    bridge: Bridge
+    port: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLinkUp:
+    namespace: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTunnel:
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveTunnel:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddAddress:
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveAddress:
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddRoute:
+    route: Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRoute:
+    route: Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddRule:
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRule:
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFile:
+    file: FileContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartUnit:
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopUnit:
+    name: str
+
+
+Step = (
+    MakeNamespace
+    | SetFirewall
+    | SetSysctl
+    | MakeBridge
+    | AddPort
+    | SetLinkUp
+    | SetTunnel
+    | RemoveTunnel
+    | AddAddress
+    | RemoveAddress
+    | AddRoute
+    | RemoveRoute
+    | AddRule
+    | RemoveRule
+    | WriteFile
+    | RestartUnit
+    | StopUnit
+)
+
+
+def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
+    """The steps from what is to what should be; empty when nothing differs."""
+    return (
+        *_namespaces(desired, observed),
+        *_firewalls(desired, observed),
+        *_bridge(desired, observed),
+        *_sysctls(desired, observed),
+        *_rules(desired, observed),
+        *_tunnel(desired, observed),
+        *_links(desired, observed),
+        *_addresses(desired, observed),
+        *_routes(desired, observed),
+        *_files(desired, observed),
+        *_units(desired, observed),
+    )
+
+
+def _namespaces(desired: Desired, observed: Observed) -> list[Step]:
+    return [MakeNamespace(name=x) for x in sorted(desired.namespaces - observed.namespaces)]
+
+
+def _firewalls(desired: Desired, observed: Observed) -> list[Step]:
+    loaded = dict(observed.firewalls)
+    return [
+        SetFirewall(firewall=x) for x in desired.firewalls if loaded.get(x.namespace) != digest(x.ruleset)
+    ]
+
+
+def _bridge(desired: Desired, observed: Observed) -> list[Step]:
+    bridge = desired.bridge
+    if bridge is None:
+        return []
+    steps: list[Step] = []
+    there = observed.link(bridge.namespace, bridge.name)
+    veth = observed.link(bridge.namespace, bridge.veth)
+    peer = observed.link(bridge.peer_namespace, bridge.peer)
+    if there is None or peer is None or veth is None or veth.master != bridge.name:
+        steps.append(MakeBridge(bridge=bridge))
+    for port in bridge.ports:
+        link = observed.link(bridge.namespace, port)
+        if link is not None and not (link.master == bridge.name and link.isolated):
+            steps.append(AddPort(bridge=bridge, port=port))
+    return steps
+
+
+def _sysctls(desired: Desired, observed: Observed) -> list[Step]:
+    known = {(x.namespace, x.key): x.value for x in observed.sysctls}
+    return [
+        SetSysctl(sysctl=x)
+        for x in sorted(desired.sysctls)
+        if known.get((x.namespace, x.key)) != x.value and _applies(x, desired, observed)
+    ]
+
+
+def _applies(sysctl: Sysctl, desired: Desired, observed: Observed) -> bool:
+    """A key that belongs to a link has a value only once the link is there."""
+    parts = sysctl.key.split("/")
+    if len(parts) < 5 or parts[3] in ("all", "default"):
+        return True
+    made = {desired.bridge.name, desired.bridge.veth} if desired.bridge else set()
+    return parts[3] in made or observed.link(sysctl.namespace, parts[3]) is not None
+
+
+def _tunnel(desired: Desired, observed: Observed) -> list[Step]:
+    if desired.tunnel is None:
+        return [RemoveTunnel(name=desired.tunnel_name)] if observed.tunnel else []
+    if observed.tunnel is not None and same_tunnel(desired.tunnel, observed.tunnel):
+        return []
+    return [SetTunnel(tunnel=desired.tunnel)]
+
+
+def same_tunnel(tunnel: Tunnel, state: TunnelState) -> bool:
+    """Whether nothing about the device has to change. A peer without a wished endpoint may roam."""
+    if (tunnel.namespace, tunnel.public_key, tunnel.mark) != (state.namespace, state.public_key, state.mark):
+        return False
+    if tunnel.listen_port and tunnel.listen_port != state.listen_port:
+        return False
+    there = {x.public_key: x for x in state.peers}
+    if set(there) != {x.public_key for x in tunnel.peers}:
+        return False
+    return all(
+        set(x.allowed) == set(there[x.public_key].allowed)
+        and (not x.endpoint or x.endpoint == there[x.public_key].endpoint)
+        and x.keepalive == there[x.public_key].keepalive
+        for x in tunnel.peers
+    )
+
+
+def _links(desired: Desired, observed: Observed) -> list[Step]:
+    wanted = set(desired.links_up)
+    if desired.tunnel:
+        wanted.add((desired.tunnel.namespace, desired.tunnel.name))
+    made = {desired.tunnel.name} if desired.tunnel else set()
+    if desired.bridge:
+        made |= {desired.bridge.name, desired.bridge.veth, desired.bridge.peer}
+    steps: list[Step] = []
+    for namespace, name in sorted(wanted):
+        link = observed.link(namespace, name)
+        new = link is None and (name in made or (name == "lo" and namespace not in observed.namespaces))
+        if new or (link is not None and not link.up):
+            steps.append(SetLinkUp(namespace=namespace, link=name))
+    return steps
+
+
+def _addresses(desired: Desired, observed: Observed) -> list[Step]:
+    owned = {x for x in observed.addresses if (x.namespace, x.link) in desired.owned_links}
+    steps: list[Step] = [AddAddress(address=x) for x in sorted(desired.addresses - observed.addresses)]
+    steps += [RemoveAddress(address=x) for x in sorted(owned - desired.addresses)]
+    return steps
+
+
+def _routes(desired: Desired, observed: Observed) -> list[Step]:
+    links = {name for _, name in desired.owned_links}
+    owned = {
+        x
+        for x in observed.routes
+        if (x.namespace, x.table) in desired.owned_tables and (x.table != 254 or x.link in links)
+    }
+    steps: list[Step] = [AddRoute(route=x) for x in sorted(desired.routes - observed.routes)]
+    replaced = {(x.namespace, x.table, x.destination) for x in desired.routes}
+    steps += [
+        RemoveRoute(route=x)
+        for x in sorted(owned - desired.routes)
+        if (x.namespace, x.table, x.destination) not in replaced
+    ]
+    return steps
+
+
+def _rules(desired: Desired, observed: Observed) -> list[Step]:
+    if desired.owned_rules is None:
+        return []
+    namespace, first, last = desired.owned_rules
+    owned = {x for x in observed.rules if x.namespace == namespace and first <= x.preference <= last}
+    steps: list[Step] = [AddRule(rule=x) for x in sorted(desired.rules - observed.rules)]
+    steps += [RemoveRule(rule=x) for x in sorted(owned - desired.rules)]
+    return steps
+
+
+def _files(desired: Desired, observed: Observed) -> list[Step]:
+    known = dict(observed.files)
+    return [WriteFile(file=x) for x in sorted(desired.files) if known.get(x.path) != digest(x.content)]
+
+
+def _units(desired: Desired, observed: Observed) -> list[Step]:
+    running = dict(observed.units)
+    wanted = {x.name for x in desired.units}
+    steps: list[Step] = [
+        StopUnit(name=x) for x in sorted(set(running) & desired.unit_names) if x not in wanted
+    ]
+    steps += [RestartUnit(unit=x) for x in desired.units if running.get(x.name) != x.config]
+    return steps
