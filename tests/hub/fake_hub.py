@@ -1,0 +1,181 @@
+"""A hub's door for tests: a real unix socket that answers from a small fleet kept in memory."""
+
+from __future__ import annotations
+
+import copy
+import json
+import socketserver
+import threading
+from pathlib import Path
+from typing import Any
+
+DESK = {
+    "name": "desk",
+    "title": "共有デスクトップ",
+    "kind": "shared-host",
+    "network": "lgwan",
+    "profile": "rdp",
+    "endpoints": [
+        {"host": "10.10.0.20", "protocol": "tcp", "port": 3389, "part": "screen", "reason": "画面転送(RDP)"}
+    ],
+    "drill": False,
+}
+MISSION = {"kind": "disaster", "site": "柿崎総合体育館", "start": 1000.0, "end": 2e9}
+
+
+def box(number: int, **changes: Any) -> dict[str, Any]:
+    """A box as the door's `fleet` lists it."""
+    record = {
+        "name": f"box-{number:04}",
+        "serial": f"SN{number:06}",
+        "model": "PC",
+        "site": f"第{number}避難所",
+        "state": "active",
+        "version": 3,
+        "joined": 1000.0,
+        "lan": f"10.211.0.{64 * (number % 4)}/26",
+        "tunnel_address": address(number),
+        "mission": None,
+        "handshake": 0.0,
+        "endpoint": "198.51.100.2:40000",
+    }
+    return record | changes
+
+
+def address(number: int) -> str:
+    return f"10.210.{number // 250}.{number % 250 + 2}"
+
+
+class Refusal(Exception):
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+
+class FakeHub:
+    """Speaks the door's protocol for hub requests; `asked` keeps what was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.boxes: dict[str, dict[str, Any]] = {}
+        self.keys: dict[str, str] = {}
+        self.invitations: dict[str, dict[str, Any]] = {}
+        self.desktops = [copy.deepcopy(DESK)]
+        self.asked: list[dict[str, Any]] = []
+        self._server: socketserver.ThreadingUnixStreamServer | None = None
+
+    def add(self, record: dict[str, Any], report_public: str = "") -> None:
+        self.boxes[record["name"]] = record
+        self.keys[record["name"]] = report_public
+
+    def start(self) -> None:
+        hub = self
+
+        class Visit(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                request = json.loads(self.rfile.readline())
+                self.wfile.write(json.dumps(hub.answer(request)).encode() + b"\n")
+
+        self.path.unlink(missing_ok=True)
+        self._server = socketserver.ThreadingUnixStreamServer(str(self.path), Visit)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        self.path.unlink(missing_ok=True)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        verb = getattr(self, "do_" + str(request.pop("ask")).replace("-", "_"), None)
+        try:
+            if verb is None:
+                raise Refusal("unknown-request")
+            return {"ok": verb(**request)}
+        except Refusal as refusal:
+            sentence = {"ja": f"できません({refusal.code})", "en": f"Refused ({refusal.code})"}
+            return {"error": {"code": refusal.code, "number": "7-99", "what": sentence, "do": sentence}}
+
+    def do_fleet(self) -> dict[str, Any]:
+        invitations = [{k: v for k, v in i.items() if k != "text"} for i in self.invitations.values()]
+        return {
+            "name": "○○市 災害対策本部",
+            "desktops": self.desktops,
+            "boxes": list(self.boxes.values()),
+            "invitations": invitations,
+        }
+
+    def do_issue_ticket(self, site: str, days: int, by: str, mission: Any) -> dict[str, Any]:
+        number = f"{len(self.invitations) + 1:016x}"
+        self.invitations[number] = {
+            "id": number,
+            "site": site,
+            "issued": 1000.0,
+            "issued_by": by,
+            "expires": 1000.0 + days * 86400,
+            "state": "open",
+            "box": "",
+            "text": "NOROSHI:" + "ABCDEFGH234567" * 30,
+        }
+        return self.do_show_ticket(number)
+
+    def do_show_ticket(self, id: str) -> dict[str, Any]:
+        found = self.invitations.get(id)
+        if found is None or found["state"] != "open":
+            raise Refusal("unknown-ticket")
+        return {key: found[key] for key in ("id", "text", "site", "expires")}
+
+    def do_withdraw_ticket(self, id: str, by: str) -> dict[str, Any]:
+        self.do_show_ticket(id)
+        self.invitations[id]["state"] = "withdrawn"
+        return {}
+
+    def _box(self, name: str) -> dict[str, Any]:
+        if name not in self.boxes:
+            raise Refusal("unknown-box")
+        return self.boxes[name]
+
+    def do_start_mission(self, box: str, kind: str, site: str, hours: float, by: str) -> dict[str, Any]:
+        mission = {"kind": kind, "site": site, "start": 1000.0, "end": 1000.0 + hours * 3600}
+        self._box(box)["mission"] = mission
+        return {}
+
+    def do_end_mission(self, box: str, by: str) -> dict[str, Any]:
+        self._box(box)["mission"] = None
+        return {}
+
+    def do_revoke(self, box: str, by: str) -> dict[str, Any]:
+        self._box(box)["state"] = "revoked"
+        return {}
+
+    def do_add_desktop(self, **desktop: Any) -> dict[str, Any]:
+        if any(d["name"] == desktop["name"] for d in self.desktops):
+            raise Refusal("desktop-exists")
+        endpoints = [
+            {"host": host, "protocol": "tcp", "port": 3389, "part": "screen", "reason": "画面転送(RDP)"}
+            for host in desktop["hosts"]
+        ]
+        self.desktops.append(DESK | {k: desktop[k] for k in DESK if k in desktop} | {"endpoints": endpoints})
+        return {}
+
+    def do_remove_desktop(self, name: str, by: str) -> dict[str, Any]:
+        if not any(d["name"] == name for d in self.desktops):
+            raise Refusal("unknown-desktop")
+        self.desktops = [d for d in self.desktops if d["name"] != name]
+        return {}
+
+    def do_whois(self, address: str) -> dict[str, Any]:
+        for name, record in self.boxes.items():
+            if record["tunnel_address"] == address and record["state"] == "active":
+                return {"box": name, "report_public": self.keys[name], "version": record["version"]}
+        raise Refusal("unknown-box")
+
+    def do_assignment(self, box: str) -> dict[str, Any]:
+        return {"assignment": json.dumps({"body": json.dumps({"box": box}), "signature": "AA=="})}
+
+    def do_enrol(self, ticket: str, address: str, **_: str) -> dict[str, Any]:
+        if ticket not in self.invitations:
+            raise Refusal("ticket-unknown")
+        return self.do_assignment("box-0001")
