@@ -35,6 +35,7 @@ from appliance.core.rdp_file import (
 )
 
 _KEY_BITS = 3072
+_AUTHORITY = " 認証局"
 _REMOTE_DESKTOP = x509.ObjectIdentifier("1.3.6.1.4.1.311.54.1.2")  # Microsoft: Remote Desktop Authentication
 _USAGE = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING, _REMOTE_DESKTOP])
 
@@ -48,12 +49,12 @@ class Publisher:
 
 
 def make_publisher(name: str, now: float, years: int = 10) -> Publisher:
-    """`name` is what Windows shows as 発行元: the town's, at most 64 characters."""
+    """`name` is what Windows shows as 発行元: the town's. A certificate has room for 21 kanji of it."""
     start = datetime.fromtimestamp(now, UTC) - timedelta(days=1)  # a laptop's clock may be behind
     end = start + timedelta(days=366 * years)
     authority_key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    authority_name = _name(name, f"{name[:40]} 接続ファイルの認証局")
+    authority_name = _name(f"{_fitting(name, 64 - len(_AUTHORITY.encode()))}{_AUTHORITY}")
     authority = (
         _certificate(authority_name, authority_name, authority_key.public_key(), start, end)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -62,7 +63,7 @@ def make_publisher(name: str, now: float, years: int = 10) -> Publisher:
         .sign(authority_key, hashes.SHA256())
     )
     certificate = (
-        _certificate(_name(name, name), authority_name, key.public_key(), start, end)
+        _certificate(_name(_fitting(name, 64)), authority_name, key.public_key(), start, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(_USAGE, critical=False)
@@ -177,14 +178,14 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 
-def _name(organisation: str, common: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, common),
-        ]
-    )
+def _name(common: str) -> x509.Name:
+    country = x509.NameAttribute(NameOID.COUNTRY_NAME, "JP")
+    return x509.Name([country, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _fitting(text: str, octets: int) -> str:
+    """As much of it as fits: X.520 leaves a common name 64 characters, the library counts octets."""
+    return text.encode("utf-8")[:octets].decode("utf-8", "ignore").strip()
 
 
 def _certificate(
