@@ -12,12 +12,13 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-MEMORY = 448 * 1024 * 1024  # address space; Python, Pillow and zxing take about 100 MB of it
+MEMORY = 352 * 1024 * 1024  # address space; Python, Pillow and zxing take about 100 MB of it
 PROCESSOR_SECONDS = 7
 ENOUGH_SECONDS = 5.0  # after this no further scale is tried
 MOST_PIXELS = 260_000_000  # of a JPEG, which can be decoded at an eighth
@@ -28,6 +29,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 
 def main() -> None:
     os.nice(10)  # people's desktops come first
+    Path("/proc/self/oom_score_adj").write_text("1000")  # and if memory is short, this goes first
     limit(resource.RLIMIT_AS, MEMORY)
     limit(resource.RLIMIT_CPU, PROCESSOR_SECONDS)
     limit(resource.RLIMIT_CORE, 0)

@@ -1,0 +1,146 @@
+"""Statuses of one box from the cupboard to the desktop, as its door says them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from appliance.core.model import Reason
+from appliance.core.words import words
+
+NOW = 1_767_225_600.0 + 3 * 3600  # 1 January 2026, 12:00 in Japan
+SITE, HQ = "柿崎総合体育館", "上越市 災害対策本部"
+Status = dict[str, Any]
+
+ETHERNET = {
+    "link": "eth0",
+    "kind": "ethernet",
+    "carrier": True,
+    "address": "192.168.1.101/24",
+    "active": True,
+}
+USB = {"link": "usb0", "kind": "usb", "carrier": True, "address": "192.168.8.100/24", "active": False}
+DESK = {
+    "name": "desk-1",
+    "title": "総務課の共用デスクトップ",
+    "kind": "shared-host",
+    "network": "lgwan",
+    "answer": "answers",
+    "open": True,
+    "refused": None,
+    "has_file": True,
+    "address": "10.10.0.20:3389",
+}
+ACCESS_POINT = {"ssid": "noroshi-kakizaki", "passphrase": "ame;kaze:2026"}
+
+
+def status(phase: str, reason: Reason, **more: Any) -> Status:
+    said = words(reason)
+    known: Status = {
+        "phase": phase,
+        "reason": str(reason),
+        "number": said.number,
+        "words": said.as_data(),
+        "since": NOW - 65,
+        "now": NOW,
+        "site": "",
+        "hq_name": "",
+        "drill": False,
+        "version": "0.1.0",
+        "serial": "NRS-0001",
+        "mission": None,
+        "uplinks": [],
+        "joining": None,
+        "desktops": [],
+        "laptops": 0,
+        "hub": {"round_trip": None, "loss": 0.0, "quality": "unknown"},
+        "access_point": None,
+        "lan": "",
+        "milestones": {"power-on": NOW - 90},
+        "proof": None,
+    }
+    return {**known, **copy.deepcopy(more)}
+
+
+def joining(stage: str = "invited", done: int = 2, seconds: float = 3) -> dict[str, Any]:
+    names = ("uplink", "ticket", "tunnel", "enrolled", "desktop")
+    steps = [{"name": name, "done": place < done} for place, name in enumerate(names)]
+    return {"stage": stage, "site": SITE, "hq_name": HQ, "since": NOW - seconds, "steps": steps}
+
+
+JOINED: Status = {
+    "site": SITE,
+    "hq_name": HQ,
+    "lan": "10.211.0.0/26",
+    "uplinks": [ETHERNET, USB],
+    "joining": joining("joined", 5),
+    "milestones": {"power-on": NOW - 90, "tunnel": NOW - 70, "first-ping": NOW - 68},
+    "hub": {"round_trip": 0.031, "loss": 0.0, "quality": "good"},
+}
+MISSION = {"kind": "disaster", "site": SITE, "start": NOW - 3600, "end": NOW + 4 * 86400}
+AT_WORK: Status = {**JOINED, "desktops": [DESK], "mission": MISSION, "laptops": 3}
+PROOF = {
+    "at": NOW - 30,
+    "ok": True,
+    "running": False,
+    "rows": [
+        {"what": "総務課の共用デスクトップ", "target": "10.10.0.20:3389", "expected": "open", "outcome": "open", "ok": True},
+        {"what": "ファイル共有", "target": "10.10.0.20:445", "expected": "closed", "outcome": "closed", "ok": True},
+        {"what": "インターネット", "target": "192.0.2.80:80", "expected": "closed", "outcome": "closed", "ok": True},
+    ],
+}  # fmt: skip
+
+NO_LINE = status("SETUP", Reason.NO_TICKET)
+PLUGGED = status("SETUP", Reason.NO_TICKET, uplinks=[{**ETHERNET, "address": "", "active": False}])
+FRESH = status("SETUP", Reason.NO_TICKET, uplinks=[ETHERNET])
+JOINING = status("CONNECTING", Reason.TUNNEL_STARTING, uplinks=[ETHERNET], joining=joining())
+HUB_SILENT = status("CONNECTING", Reason.HUB_SILENT, uplinks=[ETHERNET], joining=joining(seconds=45))
+WORKING = status("PROTECTED", Reason.ALL_WELL, **AT_WORK)
+WITH_WIFI = status("PROTECTED", Reason.ALL_WELL, **{**AT_WORK, "access_point": ACCESS_POINT, "proof": PROOF})
+WEAK = status(
+    "DEGRADED",
+    Reason.LOSING_PACKETS,
+    **{**AT_WORK, "hub": {"round_trip": 0.4, "loss": 0.12, "quality": "poor"}},
+)
+DRILL = status(
+    "PROTECTED",
+    Reason.ALL_WELL,
+    **{
+        **AT_WORK,
+        "drill": True,
+        "mission": {**MISSION, "kind": "drill"},
+        "desktops": [
+            {**DESK, "name": "drill", "title": "訓練用デスクトップ"},
+            {**DESK, "open": False, "has_file": False, "refused": {"ja": "【訓練】本番のデスクトップは開きません", "en": "Drill: real desktops stay closed"}},
+        ],
+    },
+)  # fmt: skip
+RECONNECTING = status(
+    "CONNECTING", Reason.HUB_SILENT, **{**AT_WORK, "desktops": [{**DESK, "open": False, "answer": "silent"}]}
+)
+CUT = status("CONNECTING", Reason.NO_UPLINK, **{**AT_WORK, "uplinks": []})
+STORED = status("STANDBY", Reason.NO_MISSION, **JOINED)
+ENDED = status("STANDBY", Reason.MISSION_ENDED, **{**JOINED, "mission": {**MISSION, "end": NOW - 60}})
+REVOKED = status("BLOCKED", Reason.REVOKED, **JOINED)
+FAILED = status("BLOCKED", Reason.STEP_FAILED, **JOINED)
+USED_UP = status("BLOCKED", Reason.TICKET_USED, uplinks=[ETHERNET], joining=joining("refused", 2))
+
+EVERY: dict[str, Status] = {
+    "no-line": NO_LINE,
+    "plugged": PLUGGED,
+    "fresh": FRESH,
+    "joining": JOINING,
+    "hub-silent": HUB_SILENT,
+    "working": WORKING,
+    "with-wifi": WITH_WIFI,
+    "weak": WEAK,
+    "drill": DRILL,
+    "reconnecting": RECONNECTING,
+    "cut": CUT,
+    "stored": STORED,
+    "ended": ENDED,
+    "revoked": REVOKED,
+    "failed": FAILED,
+    "used-up": USED_UP,
+}
+READ = {"site": SITE, "hq_name": HQ, "expires": NOW + 3 * 86400}

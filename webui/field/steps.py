@@ -1,0 +1,104 @@
+"""Which screen a status calls for, and its one colour. Pure: a status from the door in, words for templates out.
+
+A status is the door's answer to `status` as it came (JSON), the only thing these functions look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from appliance.core.model import OPEN_PHASES, Phase, Reason
+
+Facts = Mapping[str, Any]
+
+
+class Step(StrEnum):
+    LINE = "line"
+    TICKET = "ticket"
+    SITE = "site"
+    JOINING = "joining"
+    DONE = "done"
+    STANDBY = "standby"
+    BLOCKED = "blocked"
+    CLOSED = "closed"
+
+
+# Seconds between two looks at the box: with the page's script, and by plain reload without it (0: never by
+# itself, a form is on the screen).
+PACE = {
+    Step.LINE: (2, 5),
+    Step.TICKET: (5, 0),
+    Step.SITE: (0, 0),
+    Step.JOINING: (1, 3),
+    Step.DONE: (3, 20),
+    Step.STANDBY: (3, 15),
+    Step.BLOCKED: (3, 15),
+    Step.CLOSED: (2, 5),
+}
+JOINING_SECONDS = 20  # what joining takes people to wait, with room to spare
+QUIET = frozenset({Reason.TUNNEL_STARTING, Reason.ENROLLING, Reason.NEW_KEY_STARTING, Reason.NO_TICKET})
+
+
+def step_of(status: Facts) -> Step:
+    """The first line that applies wins, as in the phases themselves."""
+    phase = status["phase"]
+    joining = status.get("joining") or {}
+    stage = joining.get("stage", "")
+    if phase == Phase.BLOCKED or stage == "refused":
+        return Step.BLOCKED
+    if phase in OPEN_PHASES:
+        return Step.DONE
+    if phase == Phase.STANDBY:
+        return Step.STANDBY
+    if not has_line(status):
+        return Step.LINE
+    if stage in ("invited", "assigned"):
+        return Step.JOINING
+    if phase == Phase.SETUP:
+        return Step.TICKET
+    return Step.DONE if was_up(status) else Step.JOINING
+
+
+def state_of(step: Step, status: Facts) -> str:
+    """The band's colour: good (works), work (heals itself), calm (waits for somebody), stop (a person must act)."""
+    if step in (Step.BLOCKED, Step.CLOSED):
+        return "stop"
+    if step is Step.DONE:
+        return "good" if status["phase"] == Phase.PROTECTED else "work"
+    if step is Step.JOINING or (step is Step.LINE and was_up(status)):
+        return "work"
+    return "calm"
+
+
+def has_line(status: Facts) -> bool:
+    return any(uplink["carrier"] and uplink["address"] for uplink in status.get("uplinks", ()))
+
+
+def waits_for_address(status: Facts) -> bool:
+    """Something is plugged in, but it has not answered yet."""
+    return not has_line(status) and any(uplink["carrier"] for uplink in status.get("uplinks", ()))
+
+
+def was_up(status: Facts) -> bool:
+    """Since power-on this box has been through to HQ once: what is missing now is a break, not a beginning."""
+    milestones = status.get("milestones") or {}
+    return "tunnel" in milestones or "first-ping" in milestones
+
+
+def may_start_over(status: Facts) -> bool:
+    return bool((status.get("joining") or {}).get("stage") == "refused")
+
+
+def seconds_left(status: Facts) -> int:
+    """For 「あと約◯秒」: 20, 15, 10, 5, or 0 when it takes longer than people were told. Coarse, so that a page
+    that shows it changes every five seconds and not with every look."""
+    since = (status.get("joining") or {}).get("since") or status["since"]
+    left = JOINING_SECONDS - max(0.0, status["now"] - since)
+    return max(0, int(-(-left // 5)) * 5)
+
+
+def worth_saying(status: Facts) -> bool:
+    """While joining: the reason is something a person can help with."""
+    return status["reason"] not in QUIET

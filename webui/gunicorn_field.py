@@ -1,0 +1,31 @@
+"""How gunicorn runs the field web: one small worker, a few threads, and nobody may hold one for long.
+
+    gunicorn --config webui/gunicorn_field.py webui.field.wsgi:app
+
+Runs as an unprivileged user inside the field namespace; port 80 is theirs to bind there
+(`net.ipv4.ip_unprivileged_port_start`, or CAP_NET_BIND_SERVICE).
+"""
+
+from __future__ import annotations
+
+import os
+
+wsgi_app = "webui.field.wsgi:app"
+bind = os.environ.get("NOROSHI_WEB_BIND", "0.0.0.0:80")
+worker_class = "webui.patience.PatientWorker"
+workers = 1  # the session's key lives in this process
+threads = 6
+preload_app = True  # the worker shares the master's pages
+worker_connections = 64
+backlog = 64
+timeout = 30  # a worker that stopped turning, not a slow request
+graceful_timeout = 3
+keepalive = 15  # longer than a page's pace, so that a phone keeps its one connection
+limit_request_line = 2048
+limit_request_fields = 40
+limit_request_field_size = 4096
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a heartbeat file
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True

@@ -1,0 +1,70 @@
+// The page keeps itself fresh without a reload; without this script it reloads by itself instead.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  root.classList.add("js");
+
+  function forms() {
+    document.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      // After this turn of the loop, so that the button's own name and value are still sent.
+      setTimeout(() => {
+        for (const other of event.target.querySelectorAll("button")) other.disabled = true;
+        if (button && button.dataset.busy) button.textContent = button.dataset.busy;
+      });
+    });
+    addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+    const photo = document.getElementById("photo");
+    if (photo) photo.addEventListener("change", () => {
+      const said = photo.closest("label").querySelector("output");
+      said.hidden = !photo.files.length;
+      said.textContent = photo.files.length ? photo.dataset.chosen : "";
+      photo.closest("label").classList.toggle("chosen", photo.files.length > 0);
+    });
+    const print = document.querySelector("[data-print]");
+    if (print) { print.hidden = false; print.addEventListener("click", () => window.print()); }
+  }
+
+  // True when people have typed or chosen something that an exchange of the screen would take from them.
+  function touched(main) {
+    return [...main.querySelectorAll("textarea, input[type=file]")].some((field) => field.value !== "");
+  }
+
+  function show(main, html) {
+    const held = document.activeElement && document.activeElement.id;
+    const before = document.body.dataset.step;
+    main.innerHTML = html;
+    const screen = main.querySelector(".screen");
+    document.body.dataset.step = screen.dataset.step;
+    document.body.dataset.phase = screen.dataset.phase;
+    if (held && document.getElementById(held)) document.getElementById(held).focus({ preventScroll: true });
+    if (before !== screen.dataset.step) { scrollTo(0, 0); if (navigator.vibrate) navigator.vibrate(200); }
+  }
+
+  function live() {
+    const main = document.querySelector("main[data-live]");
+    if (!main) return;
+    const offline = document.getElementById("offline");
+    let tag = '"' + main.dataset.tag + '"', missed = 0;
+    async function turn() {
+      try {
+        const answer = await fetch(main.dataset.live, { headers: { "If-None-Match": tag }, cache: "no-store", signal: AbortSignal.timeout(8000) });
+        if (answer.status === 200) {
+          const html = await answer.text();
+          const form = main.querySelector("form.question");
+          if (!form) { tag = answer.headers.get("ETag"); show(main, html); }
+          else if (!touched(main) && !html.includes('data-step="' + document.body.dataset.step + '"')) { tag = answer.headers.get("ETag"); show(main, html); }
+        }
+        missed = 0;
+      } catch { missed += 1; }
+      if (offline) offline.hidden = missed < 2;
+      const screen = main.querySelector(".screen");
+      const pace = Number(screen && screen.dataset.pace) || 0;
+      if (pace) setTimeout(turn, (document.hidden ? 10 : pace) * 1000);
+    }
+    const pace = Number(main.querySelector(".screen").dataset.pace) || 0;
+    if (pace) setTimeout(turn, pace * 1000);
+  }
+
+  addEventListener("DOMContentLoaded", () => { forms(); live(); });
+})();
