@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.core import access_point, firewall
 from appliance.core.desktops import pinholes
@@ -69,10 +69,14 @@ def field_box(
     allowed: tuple[Desktop, ...],
     invitation_public: str = "",
     turns: int = 0,
+    begun: bool = True,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
-    ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence."""
+    ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence.
+    `begun`: a session exists, so the hub stays known even while no uplink is there."""
     tunnel = _box_tunnel(config, machine, invitation_public, turns, status)
+    if tunnel and not begun and not any(x.active for x in uplinks):
+        tunnel = replace(tunnel, peers=())
     phase = status.phase
     files = _box_files(config, phase, machine)
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
@@ -213,6 +217,7 @@ def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
         outside[f"net/ipv6/conf/{name}/disable_ipv6"] = "1"
     field = {
         "net/ipv4/ip_forward": "1",
+        "net/ipv4/ip_unprivileged_port_start": "80",  # the pages' server needs no privilege
         "net/ipv4/conf/all/arp_ignore": "1",  # the tunnel's address is nobody's business on the LAN
         "net/ipv4/conf/all/rp_filter": "1",
         "net/ipv4/conf/all/accept_redirects": "0",
@@ -331,7 +336,6 @@ def _box_units(
             user=machine.web_uid,
             group=machine.web_uid,
             environment=environment,
-            capabilities=("net_bind_service",),
         ),
         Unit(
             name="courier",
@@ -436,7 +440,7 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
             {Route(namespace=here, table=254, destination=config.lan_network, link=machine.tunnel)}
         ),
         units=(
-            _hub_unit(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.wsgi:app",
+            _hub_unit(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
                       machine.intake_uid, environment, f"{address}:{firewall.INTAKE_PORT}"),
             _hub_unit(machine, "hq", "webui.gunicorn_hq", "webui.hq.wsgi:app",
                       machine.hq_uid, environment, f"{machine.corporate or '127.0.0.1'}:8080"),

@@ -399,7 +399,6 @@ class Unit:
     group: int = 0
     environment: tuple[tuple[str, str], ...] = ()
     config: str = ""  # digest of what it reads at its start; a new one means a restart
-    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

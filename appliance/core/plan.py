@@ -139,10 +139,14 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_bridge(desired, observed),
         *_sysctls(desired, observed),
         *_rules(desired, observed),
+        # The line is ready before the tunnel: a first handshake into the void costs five seconds.
+        *_links(desired, observed, of_tunnel=False),
+        *_addresses(desired, observed, of_tunnel=False),
+        *_routes(desired, observed, of_tunnel=False),
         *_tunnel(desired, observed),
-        *_links(desired, observed),
-        *_addresses(desired, observed),
-        *_routes(desired, observed),
+        *_links(desired, observed, of_tunnel=True),
+        *_addresses(desired, observed, of_tunnel=True),
+        *_routes(desired, observed, of_tunnel=True),
         *_files(desired, observed),
         *_units(desired, observed),
     )
@@ -219,15 +223,18 @@ def same_tunnel(tunnel: Tunnel, state: TunnelState) -> bool:
     )
 
 
-def _links(desired: Desired, observed: Observed) -> list[Step]:
+def _links(desired: Desired, observed: Observed, *, of_tunnel: bool) -> list[Step]:
     wanted = set(desired.links_up)
+    made = set()
     if desired.tunnel:
         wanted.add((desired.tunnel.namespace, desired.tunnel.name))
-    made = {desired.tunnel.name} if desired.tunnel else set()
+        made.add(desired.tunnel.name)
     if desired.bridge:
         made |= {desired.bridge.name, desired.bridge.veth, desired.bridge.peer}
     steps: list[Step] = []
     for namespace, name in sorted(wanted):
+        if (name == desired.tunnel_name) is not of_tunnel:
+            continue
         link = observed.link(namespace, name)
         new = link is None and (name in made or (name == "lo" and namespace not in observed.namespaces))
         if new or (link is not None and not link.up):
@@ -235,27 +242,31 @@ def _links(desired: Desired, observed: Observed) -> list[Step]:
     return steps
 
 
-def _addresses(desired: Desired, observed: Observed) -> list[Step]:
+def _addresses(desired: Desired, observed: Observed, *, of_tunnel: bool) -> list[Step]:
     owned = {x for x in observed.addresses if (x.namespace, x.link) in desired.owned_links}
     steps: list[Step] = [AddAddress(address=x) for x in sorted(desired.addresses - observed.addresses)]
     steps += [RemoveAddress(address=x) for x in sorted(owned - desired.addresses)]
-    return steps
+    return [
+        x
+        for x in steps
+        if isinstance(x, AddAddress | RemoveAddress) and (x.address.link == desired.tunnel_name) is of_tunnel
+    ]
 
 
-def _routes(desired: Desired, observed: Observed) -> list[Step]:
+def _routes(desired: Desired, observed: Observed, *, of_tunnel: bool) -> list[Step]:
     links = {name for _, name in desired.owned_links}
     owned = {
         x
         for x in observed.routes
         if (x.namespace, x.table) in desired.owned_tables and (x.table != 254 or x.link in links)
     }
-    steps: list[Step] = [AddRoute(route=x) for x in sorted(desired.routes - observed.routes)]
     replaced = {(x.namespace, x.table, x.destination) for x in desired.routes}
-    steps += [
-        RemoveRoute(route=x)
-        for x in sorted(owned - desired.routes)
-        if (x.namespace, x.table, x.destination) not in replaced
+    gone = {x for x in owned - desired.routes if (x.namespace, x.table, x.destination) not in replaced}
+    added = desired.routes - observed.routes
+    steps: list[Step] = [
+        AddRoute(route=x) for x in sorted(added) if (x.link == desired.tunnel_name) is of_tunnel
     ]
+    steps += [RemoveRoute(route=x) for x in sorted(gone) if (x.link == desired.tunnel_name) is of_tunnel]
     return steps
 
 

@@ -22,7 +22,6 @@ from appliance.core.desktop_profiles import GreetingKind, Profile
 from appliance.core.desktops import Expected, greetings, judge_answers
 from appliance.core.model import Answer, Desktop, DesktopProbe
 
-MOST_AT_ONCE = 8
 MOST_OCTETS = 65536  # a server's whole first flight of TLS, certificates included, is a tenth of it
 _IP_RECVERR = 11  # linux/in.h; Python has no name for it
 _ICMP_ORIGIN = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
@@ -86,7 +85,8 @@ def greet_desktop(
     if len(expected) < 2:
         answers = [one(x) for x in expected]
     else:
-        with ThreadPoolExecutor(min(MOST_AT_ONCE, len(expected))) as pool:
+        # All at once (a desktop has at most `ENDPOINTS_MOST`): dead hosts must not use up the others' time.
+        with ThreadPoolExecutor(len(expected)) as pool:
             answers = list(pool.map(one, expected))
     answer = judge_answers([x.answer for x in answers])
     seconds = min((x.seconds for x in answers if x.answer is answer), default=0.0)
@@ -160,8 +160,9 @@ class _Line:
         return Answer.SILENT  # no route, no such host
 
     def _filtered(self) -> bool:
+        self._socket.setblocking(False)  # the call is the last: with a timeout Python would wait for more
         try:
-            _, ancillary, _, _ = self._socket.recvmsg(64, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            _, ancillary, _, _ = self._socket.recvmsg(64, 512, socket.MSG_ERRQUEUE)
         except OSError:
             return False
         for level, kind, content in ancillary:

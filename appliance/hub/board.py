@@ -120,6 +120,8 @@ def draw(fleet: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], now: float
 
 def _box(record: Mapping[str, Any], row: Mapping[str, Any] | None, now: float) -> BoardBox:
     mission = record.get("mission") or None
+    if mission and float(mission["end"]) <= now:
+        mission = None  # it ended; the door still tells of it
     seen = presence(row["last_ping"] if row else None, now)
     phase = str(row["phase"]) if row else ""
     fresh = row is not None and seen in (Presence.UP, Presence.LATE)

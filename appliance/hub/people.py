@@ -147,6 +147,14 @@ def _hash(password: str) -> str:
 
 
 def sign_in(staff: sa.Engine, address: str, name: str, password: str, now: float) -> Person | Wait | None:
+    """As `check`, and written down."""
+    found = check(staff, address, name, password, now)
+    if isinstance(found, Person):
+        audit.note(staff, found.name, "sign-in", address, "", now)
+    return found
+
+
+def check(staff: sa.Engine, address: str, name: str, password: str, now: float) -> Person | Wait | None:
     """None = wrong, whatever was wrong. Costs the same time whether the name exists or not."""
     name, address = name.strip()[:64], address[:64]
     wait = _wait(staff, address, name, now)
@@ -162,7 +170,6 @@ def sign_in(staff: sa.Engine, address: str, name: str, password: str, now: float
         mine = sa.and_(attempts.c.address == address, attempts.c.name == name)
         connection.execute(attempts.delete().where(mine))
         connection.execute(attempts.delete().where(attempts.c.last < now - FORGET))
-        audit.write(connection, name, "sign-in", address, "", now)
     return _person(row)
 
 

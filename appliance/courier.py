@@ -1,0 +1,124 @@
+"""The courier: unprivileged, in the field namespace, carries what lies in the outbox to the hub and lays the
+answers into the inbox. Everything it carries is signed by others; it can lose a letter, never forge one.
+
+Only the standard library, and only what a small process needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+BATCH = 100  # reports a post
+TIMEOUT = 5.0  # seconds for one post
+MAX_ANSWER = 4 << 20
+PORT = 8470
+RETRY_FIRST, RETRY_MOST = 0.2, 10.0  # seconds between attempts while the hub does not answer
+IDLE = 60.0  # seconds after which it looks around although nobody called
+
+
+def letters(outboxes: Iterable[Path], pattern: str) -> list[Path]:
+    """Oldest first: names begin with a running number."""
+    found = [x for box in outboxes for x in box.glob(pattern)]
+    return sorted(found, key=lambda x: x.name)
+
+
+def post(hub: str, path: str, body: bytes) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(hub, PORT, timeout=TIMEOUT)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(MAX_ANSWER)
+    finally:
+        connection.close()
+
+
+def lay(inbox: Path, name: str, content: dict[str, Any]) -> None:
+    """Into the inbox, whole or not at all."""
+    scratch = inbox / f".{name}"
+    scratch.write_text(json.dumps(content))
+    scratch.replace(inbox / f"{name}.json")
+
+
+def carry_enrolment(run: Path, hub: str) -> bool:
+    """True when something was carried."""
+    carried = False
+    for letter in letters([run / "outbox"], "enrol-*.json"):
+        status, answer = post(hub, "/enrol", letter.read_bytes())
+        lay(run / "inbox", letter.stem, {"status": status, "answer": _data(answer)})
+        letter.unlink(missing_ok=True)
+        carried = True
+    return carried
+
+
+def carry_reports(run: Path, state: Path, hub: str, boot: str) -> bool:
+    found = letters([state / "outbox", run / "outbox"], "report-*.json")[:BATCH]
+    reports = []
+    for letter in found:
+        with contextlib.suppress(OSError, ValueError):
+            reports.append(json.loads(letter.read_bytes()))
+    if not reports:
+        return False
+    envelope = {"boot_id": boot, "uptime": time.monotonic(), "reports": reports}
+    status, answer = post(hub, "/reports", json.dumps(envelope).encode())
+    if status != 200:
+        raise OSError(f"the hub answered {status}")
+    lay(run / "inbox", "reports", {"status": status, "answer": _data(answer)})
+    # What the hub has judged is done with, accepted or not: an unreadable report must not block the others.
+    for letter in found:
+        letter.unlink(missing_ok=True)
+    return True
+
+
+def _data(answer: bytes) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return None
+
+
+def main() -> None:
+    run = Path(os.environ["NOROSHI_RUN_DIR"])
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    path = run / "courier" / "bell"
+    path.unlink(missing_ok=True)
+    bell.bind(str(path))
+    path.chmod(0o600)
+    bell.setblocking(False)
+    pause = 0.0
+    while True:
+        try:
+            where = json.loads((run / "courier.json").read_text())
+            busy = carry_enrolment(run, where["hub"]) if where["hub"] else False
+            if where["hub"] and where["reports"]:
+                busy = carry_reports(run, Path(where["state"]), where["hub"], where["boot_id"]) or busy
+            if busy:
+                _ring(run)
+            pause = 0.0 if busy else IDLE
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            sys.stderr.write(f"courier: {error}\n")
+            pause = min(max(pause if pause < RETRY_MOST else 0.0, RETRY_FIRST / 2) * 2, RETRY_MOST)
+        if pause:
+            select.select([bell], [], [], pause)
+        with contextlib.suppress(BlockingIOError):
+            while bell.recv(1):
+                pass
+
+
+def _ring(run: Path) -> None:
+    """Tell the daemon that there is an answer."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell, contextlib.suppress(OSError):
+        bell.sendto(b"!", str(run / "wake"))
+
+
+if __name__ == "__main__":
+    main()

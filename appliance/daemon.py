@@ -1,0 +1,192 @@
+"""The loop: observe → judge → desire → plan → apply, until nothing differs; then wait for something to happen.
+
+It waits for the kernel (links, addresses, rulesets), for a request at the door, for the bell, or for a time that
+the role named. It decides nothing itself: a `Role` does, and the machine acts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from appliance.core.model import Desired, Failure, Observed
+from appliance.core.plan import Step, plan
+
+SETTLE = 8  # turns in a row at most; a machine that does not settle is looked at again a second later
+FAILURES_TOLD = 3  # turns in a row with a failing step before it counts: some heal with the next turn
+RETRY = 1.0  # seconds until the next turn after a failure
+
+
+class Machine(Protocol):
+    """The real one in host/machine.py, or the one in memory in host/simulated.py."""
+
+    def observe(self, desired: Desired | None) -> Observed: ...
+
+    def apply(self, step: Step) -> Failure | None: ...
+
+
+class Role(Protocol):
+    """A box or a hub: everything that is decided, with its private file behind it."""
+
+    def judge(self, observed: Observed) -> Desired: ...
+
+    def after(self, observed: Observed, settled: bool) -> None:
+        """Once a turn's steps are done: reports, files for others."""
+
+    def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        """A request that only looks; called from a thread of the door."""
+
+    def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        """A request that changes the configuration; called between turns."""
+
+    def changes(self, request: dict[str, Any]) -> bool: ...
+
+    def next_time(self, now: float) -> float:
+        """Seconds until the loop has to look again although nothing happened."""
+
+
+@dataclass(slots=True)
+class _Request:
+    content: dict[str, Any]
+    uid: int
+    done: threading.Event
+    result: dict[str, Any] | Exception | None = None
+
+
+class Daemon:
+    """One machine, one role, one loop."""
+
+    def __init__(self, machine: Machine, role: Role) -> None:
+        self._machine, self._role = machine, role
+        self._desired: Desired | None = None
+        self._failing = 0
+        self._failures: tuple[Failure, ...] = ()
+        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._bell, self._far_bell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._bell.setblocking(False)
+        self._far_bell.setblocking(False)
+        self._stopping = False
+        self.turns = 0
+
+    # ------------------------------------------------------------------------------------- one turn
+
+    def turn(self) -> bool:
+        """One turn. True when nothing was left to do."""
+        self.turns += 1
+        observed = self._machine.observe(self._desired)
+        if self._failing >= FAILURES_TOLD:
+            observed = replace(observed, failures=self._failures)
+        self._desired = self._role.judge(observed)
+        steps = plan(self._desired, observed)
+        failures = []
+        for step in steps:
+            failure = self._machine.apply(step)
+            if failure is not None:
+                sys.stderr.write(f"noroshi: {failure.step}: {failure.message}\n")
+                failures.append(failure)
+                break  # what follows may rely on it; the next turn starts from what is
+        self._failing = self._failing + 1 if failures else 0
+        self._failures = tuple(failures)
+        self._role.after(observed, settled=not steps)
+        return not steps
+
+    def settle(self) -> None:
+        """Turn until the plan is empty."""
+        for _ in range(SETTLE):
+            if self.turn() or self._failing:
+                return
+
+    # ------------------------------------------------------------------------------------- the loop
+
+    def wake(self) -> None:
+        """From any thread: look again now."""
+        with contextlib.suppress(BlockingIOError):
+            self._far_bell.send(b"!")
+
+    def ask(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        """The door's `answer`: looks at once, changes between two turns."""
+        if not self._role.changes(request):
+            return self._role.answer(request, uid)
+        asked = _Request(request, uid, threading.Event())
+        self._requests.put(asked)
+        self.wake()
+        if not asked.done.wait(15):
+            raise TimeoutError("the daemon is busy")
+        if isinstance(asked.result, Exception):
+            raise asked.result
+        return asked.result or {}
+
+    def run(self, listen: Callable[[], tuple[socket.socket, ...]]) -> None:
+        """Until SIGTERM or SIGINT. `listen` opens the kernel's event sockets once the namespaces exist."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self.settle()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._bell, selectors.EVENT_READ)
+            for channel in listen():
+                selector.register(channel, selectors.EVENT_READ)
+            while not self._stopping:
+                selector.select(self._pause())
+                drain(x.fileobj for x in selector.get_map().values())
+                self._serve()
+                self.settle()
+                # Our own steps came back as events; looking once more at what we just did is of no use.
+                if not self._failing:
+                    drain(x.fileobj for x in selector.get_map().values() if x.fileobj is not self._bell)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wake()
+
+    def _pause(self) -> float:
+        pause = self._role.next_time(time.time())
+        return max(0.0, min(pause, RETRY) if self._failing else pause)
+
+    def _serve(self) -> None:
+        """Obey what was asked, and answer only once the machine is as it should be."""
+        served = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                request = self._requests.get_nowait()
+                try:
+                    request.result = self._role.obey(request.content, request.uid)
+                except Exception as error:  # the guest is told; the loop goes on
+                    request.result = error
+                served.append(request)
+        if served:
+            self.settle()
+        for request in served:
+            request.done.set()
+
+
+def drain(channels: Any) -> None:
+    """Read away what woke us; only that it came matters."""
+    for channel in list(channels):
+        with contextlib.suppress(OSError):
+            while channel.recv(65536):
+                pass
+
+
+def open_bell(path: Path, daemon: Daemon) -> None:
+    """A datagram socket by which the courier and the DHCP clients ring: content does not matter."""
+    path.unlink(missing_ok=True)
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    bell.bind(str(path))
+    path.chmod(0o622)
+
+    def listen() -> None:
+        while True:
+            bell.recv(16)
+            daemon.wake()
+
+    threading.Thread(target=listen, name="bell", daemon=True).start()

@@ -1,0 +1,464 @@
+"""The box's role: what is asked of it, what it remembers between turns, and its letters to and from HQ."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from appliance.core import commands, health
+from appliance.core.codec import Invalid, dump_masked, dump_private, load
+from appliance.core.desired import field_box, hub_address
+from appliance.core.desktops import Refusal, refusals
+from appliance.core.enrolment import open_signed, sign_text
+from appliance.core.firewall import MARK
+from appliance.core.fleet import Refused
+from appliance.core.model import (
+    OPEN_PHASES,
+    Assignment,
+    BoxKeys,
+    Config,
+    Desired,
+    Desktop,
+    JoinStage,
+    Machine,
+    Observed,
+    Phase,
+    Reason,
+    Status,
+    Uplink,
+)
+from appliance.core.phase import facts_of, judge, status
+from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
+from appliance.host import files
+from appliance.host.probe import Target
+
+NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
+LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
+LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
+MAX_LETTER = 4 << 20
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the box remembers while it runs; nothing of it has to survive a power cut."""
+
+    status: Status | None = None
+    choice: Choice = field(default_factory=Choice)
+    asked_since: float = 0.0
+    key_since: float = 0.0
+    letter_at: float = 0.0
+    reported_at: float = 0.0
+    sequence: int = 0
+    begun: bool = False
+    shaken_key: str = ""
+    milestones: dict[str, float] = field(default_factory=dict)
+    proof: dict[str, Any] | None = None
+    proved_mission: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the door's threads look at: whole and never changed."""
+
+    config: Config
+    status: Status
+    observed: Observed
+    uplinks: tuple[Uplink, ...]
+    allowed: tuple[Desktop, ...]
+    refused: tuple[Refusal, ...]
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the role needs of the world besides the machine."""
+
+    new_keys: Callable[[], BoxKeys]
+    public_of: Callable[[Any], str]
+    aim: Callable[[Target], None]
+    ring_courier: Callable[[], None]
+    prove: Callable[[Snapshot], dict[str, Any]]
+    verify_rdp: Callable[[str, str], bool]
+
+
+class FieldRole:
+    """The box. `path` is its private file."""
+
+    def __init__(self, machine: Machine, tools: Tools, serial: str) -> None:
+        self._machine, self._tools = machine, tools
+        self._run, self._state = Path(machine.run), Path(machine.state)
+        self._path = self._state / "config.json"
+        self._memory = Memory()
+        self._boot = secrets.token_hex(8)
+        self._damaged = False
+        self._where = ""
+        self._snapshot: Snapshot | None = None
+        self._proving = threading.Lock()
+        self._config = self._load(serial)
+        self._invitation_public = ("", "")
+
+    # --------------------------------------------------------------------------------------- config
+
+    def _load(self, serial: str) -> Config:
+        try:
+            data = files.read_private(self._path)
+            return load(Config, data) if data is not None else Config(serial=serial)
+        except (files.Damaged, Invalid) as error:
+            sys.stderr.write(f"noroshi: {error}\n")
+            self._damaged = True
+            return Config(serial=serial)
+
+    def _save(self, config: Config) -> None:
+        """The new configuration counts only once it is on the disk; else the old one stays, whole."""
+        if config == self._config:
+            return
+        if self._damaged:
+            raise Refused("config-damaged")
+        try:
+            files.write_private(self._path, dump_private(config))
+        except OSError as error:
+            raise Refused("disk-full") from error
+        self._config = config
+
+    # ---------------------------------------------------------------------------------------- turns
+
+    def judge(self, observed: Observed) -> Desired:
+        memory, machine = self._memory, self._machine
+        observed = replace(observed, config_damaged=self._damaged)
+        self._read_letters()
+        self._take_up(observed)
+        now, config = observed.now, self._config
+        uplinks = uplinks_of(machine, observed)
+        memory.choice = choose(uplinks, memory.choice, self._silence(observed), now)
+        uplinks = mark_active(uplinks, memory.choice)
+        assignment = config.assignment
+        running = assignment.mission if assignment else None
+        allowed, refused = refusals(
+            assignment.desktops if assignment else (),
+            radio_on=bool(machine.radio and config.access_point),
+            mission=running.kind if running else None,
+        )
+        waited = now - memory.asked_since if memory.asked_since else 0.0
+        facts = facts_of(config, observed, uplinks, frozenset(x.name for x in allowed), waited)
+        phase, reason = judge(facts)
+        memory.status = status(memory.status, phase, reason, now)
+        desired = field_box(
+            config,
+            memory.status,
+            machine,
+            uplinks,
+            allowed,
+            invitation_public=self._public_invitation(),
+            turns=memory.choice.turns,
+            begun=memory.begun,
+        )
+        self._mark_milestones(observed, uplinks)
+        self._snapshot = Snapshot(
+            config=config,
+            status=memory.status,
+            observed=observed,
+            uplinks=uplinks,
+            allowed=allowed,
+            refused=refused,
+            desired=desired,
+        )
+        return desired
+
+    def after(self, observed: Observed, settled: bool) -> None:
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
+        self._aim(snapshot)
+        self._tell_courier()
+        joining = self._config.joining
+        if joining and joining.stage is JoinStage.INVITED:
+            self._write_enrolment(observed.now)
+        if (
+            self._config.assignment
+            and observed.now - self._memory.reported_at >= health.REPORT_INTERVAL - 0.05
+        ):
+            self._report(snapshot)
+        self._prove_at_activation(snapshot)
+
+    def next_time(self, now: float) -> float:
+        if self._config.assignment is None:
+            joining = self._config.joining
+            return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
+        pause = self._memory.reported_at + health.REPORT_INTERVAL - now
+        if self._memory.status and self._memory.status.phase is Phase.CONNECTING:
+            pause = min(pause, LOOK_WHILE_CONNECTING)
+        mission = self._config.assignment.mission
+        for moment in (mission.start, mission.end) if mission else ():
+            if moment > now:
+                pause = min(pause, moment - now)
+        return max(0.0, pause)
+
+    def _silence(self, observed: Observed) -> float:
+        """Seconds without an answer from the hub since we had a right to expect one."""
+        memory = self._memory
+        if not memory.asked_since:
+            return 0.0
+        return observed.now - max(observed.hub.last_answer, memory.choice.since, memory.asked_since)
+
+    def _take_up(self, observed: Observed) -> None:
+        """What the tunnel's state means for joining."""
+        memory, config, now = self._memory, self._config, observed.now
+        tunnel = observed.tunnel
+        shaken = tunnel is not None and health.handshake_of(observed) > 0
+        memory.begun = shaken
+        memory.shaken_key = tunnel.public_key if tunnel is not None and shaken else ""
+        asked = config.assignment is not None or config.joining is not None
+        memory.asked_since = (memory.asked_since or now) if asked else 0.0
+        joining, keys = config.joining, config.keys
+        if joining is None or joining.stage is not JoinStage.ASSIGNED or keys is None:
+            memory.key_since = now
+        elif memory.shaken_key == keys.tunnel_public:
+            self._try_save(commands.joined(config))
+        elif now - max(memory.key_since, memory.choice.since) > NEW_KEY_PATIENCE and memory.choice.link:
+            memory.asked_since = now
+            self._try_save(commands.new_key_silent(config))
+
+    def _try_save(self, config: Config) -> None:
+        try:
+            self._save(config)
+        except Refused as error:
+            sys.stderr.write(f"noroshi: the configuration could not be saved: {error}\n")
+
+    def _public_invitation(self) -> str:
+        joining = self._config.joining
+        if joining is None:
+            return ""
+        if self._invitation_public[0] != joining.ticket.id:
+            public = self._tools.public_of(joining.ticket.invitation_key)
+            self._invitation_public = (joining.ticket.id, public)
+        return self._invitation_public[1]
+
+    def _mark_milestones(self, observed: Observed, uplinks: tuple[Uplink, ...]) -> None:
+        memory, marks = self._memory, self._memory.milestones
+        keys = self._config.keys
+        if any(x.usable for x in uplinks):
+            marks.setdefault("uplink", observed.now)
+        if keys and memory.shaken_key == keys.tunnel_public:
+            marks.setdefault("tunnel", observed.now)
+        if memory.status and memory.status.phase in OPEN_PHASES:
+            marks.setdefault("open", observed.now)
+        if memory.status and memory.status.phase is Phase.PROTECTED:
+            marks.setdefault("protected", observed.now)
+
+    def _aim(self, snapshot: Snapshot) -> None:
+        tunnel, config = snapshot.desired.tunnel, self._config
+        is_open = snapshot.status.phase in OPEN_PHASES
+        ready = tunnel is not None and bool(tunnel.peers)
+        self._tools.aim(
+            Target(
+                hub=hub_address(config) if ready else "",
+                tunnel_key=tunnel.public_key if tunnel else "",
+                endpoint=tunnel.peers[0].endpoint if tunnel and tunnel.peers else "",
+                mark=MARK,
+                interval=1.0 if is_open else 2.0,
+                desktops=snapshot.allowed if is_open else (),
+            )
+        )
+
+    # -------------------------------------------------------------------------------------- letters
+
+    def _tell_courier(self) -> None:
+        where = json.dumps(
+            {
+                "hub": hub_address(self._config),
+                "reports": self._config.assignment is not None,
+                "boot_id": self._boot,
+                "state": str(self._state),
+            }
+        )
+        if where != self._where:
+            files.write_atomically(self._run / "courier.json", where)
+            self._where = where
+            self._tools.ring_courier()
+
+    def _write_enrolment(self, now: float) -> None:
+        config = self._config
+        if config.joining is None or config.keys is None or now - self._memory.letter_at < LETTER_AGAIN:
+            return
+        self._memory.letter_at = now
+        letter = {
+            "ticket": config.joining.ticket.id,
+            "tunnel_public": config.keys.tunnel_public,
+            "report_public": config.keys.report_public,
+            "serial": config.serial,
+            "model": self._machine.model,
+        }
+        path = self._run / "outbox" / f"enrol-{config.joining.ticket.id}.json"
+        files.write_atomically(path, json.dumps(letter))
+        self._tools.ring_courier()
+
+    def _read_letters(self) -> None:
+        for path in sorted((self._run / "inbox").glob("*.json")):
+            raw = files.read_foreign(path, MAX_LETTER)
+            path.unlink(missing_ok=True)
+            try:
+                letter = json.loads(raw) if raw else None
+            except (ValueError, RecursionError):
+                letter = None
+            if isinstance(letter, dict) and isinstance(letter.get("answer"), dict):
+                self._read_letter(letter["answer"])
+
+    def _read_letter(self, answer: dict[str, Any]) -> None:
+        """HQ's answer, by way of the courier: nothing in it counts unless HQ signed it, but a refusal."""
+        envelope, error = answer.get("assignment"), answer.get("error")
+        config = self._config
+        if isinstance(envelope, str):
+            try:
+                assignment = load(Assignment, open_signed(envelope, config.signing_key))
+            except Invalid as problem:
+                sys.stderr.write(f"noroshi: an assignment was not accepted: {problem}\n")
+                return
+            config = commands.accept_assignment(config, self._without_foreign_files(assignment))
+        elif isinstance(error, dict) and error.get("code") in (
+            "ticket-expired",
+            "ticket-used",
+            "ticket-unknown",
+        ):
+            config = commands.join_refused(config, str(error["code"]))
+        if config != self._config:
+            self._try_save(config)
+
+    def _without_foreign_files(self, assignment: Assignment) -> Assignment:
+        """A desktop file that the publisher did not sign, or that redirects anything, is not handed out."""
+        good = tuple(
+            (name, text)
+            for name, text in assignment.rdp_files
+            if self._tools.verify_rdp(text, assignment.publisher)
+        )
+        return replace(assignment, rdp_files=good)
+
+    def _report(self, snapshot: Snapshot) -> None:
+        memory, keys = self._memory, self._config.keys
+        if keys is None:
+            return
+        memory.reported_at = snapshot.observed.now
+        memory.sequence += 1
+        body = json.dumps(
+            health.report(
+                self._config,
+                snapshot.status,
+                snapshot.observed,
+                snapshot.uplinks,
+                memory.milestones,
+                memory.proof,
+                self._boot,
+                memory.sequence,
+                time.monotonic(),
+            ),
+            ensure_ascii=False,
+        )
+        letter = json.dumps({"body": body, "signature": sign_text(body, keys.report_private)})
+        lasting = snapshot.observed.now - snapshot.observed.hub.last_answer > 3 * health.REPORT_INTERVAL
+        folder = (self._state if lasting else self._run) / "outbox"
+        name = f"report-{int(snapshot.observed.now * 1000):014d}-{memory.sequence:06d}.json"
+        try:
+            files.write_atomically(folder / name, letter)
+            for old in health.surplus(sorted(x.name for x in folder.glob("report-*.json"))):
+                (folder / old).unlink(missing_ok=True)
+        except OSError as error:
+            sys.stderr.write(f"noroshi: a report could not be kept: {error}\n")
+        self._tools.ring_courier()
+
+    # ----------------------------------------------------------------------------------------- door
+
+    def changes(self, request: dict[str, Any]) -> bool:
+        return request["ask"] in ("redeem", "start-over")
+
+    def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise Refused("unreachable")
+        match request["ask"]:
+            case "status":
+                return self._status(snapshot)
+            case "read-ticket":
+                ticket = commands.check_ticket(snapshot.config, _text(request, "ticket"), time.time())
+                return {"site": ticket.site, "hq_name": ticket.hq_name, "expires": ticket.expires}
+            case "rdp-file":
+                found = dict(snapshot.config.assignment.rdp_files) if snapshot.config.assignment else {}
+                if _text(request, "desktop") not in found:
+                    raise Refused("unknown-desktop")
+                return {"file": found[_text(request, "desktop")]}
+            case "prove":
+                self._start_proof(snapshot)
+                return {}
+            case "snapshot" if uid == 0:
+                return {
+                    "config": dump_masked(snapshot.config),
+                    "observed": dump_masked(snapshot.observed),
+                    "desired": dump_masked(snapshot.desired),
+                }
+        raise Refused("bad-request")
+
+    def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        now = time.time()
+        match request["ask"]:
+            case "redeem":
+                text = _text(request, "ticket")
+                self._save(commands.redeem(self._config, text, self._tools.new_keys(), now))
+                self._memory.milestones.setdefault("ticket-accepted", now)
+                self._memory.letter_at = 0.0
+                joining = self._config.joining
+                return {"site": joining.ticket.site if joining else ""}
+            case "start-over":
+                self._save(commands.start_over(self._config))
+                self._memory.milestones.pop("ticket-accepted", None)
+                return {}
+        raise Refused("bad-request")
+
+    def _status(self, snapshot: Snapshot) -> dict[str, Any]:
+        view = health.status_view(
+            snapshot.config,
+            snapshot.status,
+            snapshot.observed,
+            snapshot.uplinks,
+            snapshot.allowed,
+            snapshot.refused,
+            self._memory.milestones,
+            self._memory.proof,
+        )
+        return {**view, "now": time.time()}
+
+    # ---------------------------------------------------------------------------------------- proof
+
+    def _prove_at_activation(self, snapshot: Snapshot) -> None:
+        """Each time a mission opens the desktops: the negative tests of this activation."""
+        assignment = self._config.assignment
+        mission = assignment.mission if assignment else None
+        opened = snapshot.status.phase is Phase.PROTECTED or snapshot.status.reason is Reason.DESKTOP_SILENT
+        if mission and opened and self._memory.proved_mission != mission.start:
+            self._memory.proved_mission = mission.start
+            self._start_proof(snapshot)
+
+    def _start_proof(self, snapshot: Snapshot) -> None:
+        if not self._proving.acquire(blocking=False):
+            return
+        before = self._memory.proof or {"at": 0.0, "ok": False, "rows": []}
+        self._memory.proof = {**before, "running": True}
+
+        def work() -> None:
+            try:
+                self._memory.proof = self._tools.prove(snapshot)
+            finally:
+                self._proving.release()
+
+        threading.Thread(target=work, name="proof", daemon=True).start()
+
+
+def _text(request: Mapping[str, Any], name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str):
+        raise Refused("bad-request")
+    return value

@@ -1,0 +1,107 @@
+"""Files: written whole or not at all. The private file has a checksum and a previous copy, so that a cut at any
+moment leaves the old configuration or the new one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+class Damaged(ValueError):
+    """Neither the file nor its previous copy can be read."""
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """The new content is on the disk before the name points to it (fsync, rename, fsync of the folder)."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_private(path: Path, data: Any) -> None:
+    """The private file: JSON, mode 0600, first line its own checksum; the file it replaces becomes `.previous`."""
+    body = json.dumps(data, ensure_ascii=False, indent=1)
+    previous = path.with_name(path.name + ".previous")
+    current = _read_checked(path)
+    if current is not None:
+        write_atomically(previous, _sealed(current), 0o600)
+    write_atomically(path, _sealed(body), 0o600)
+
+
+def read_private(path: Path) -> Any:
+    """The newest whole content, or None where nothing was ever written. Raises Damaged."""
+    previous = path.with_name(path.name + ".previous")
+    for candidate in (path, previous):
+        body = _read_checked(candidate)
+        if body is not None:
+            return json.loads(body)
+    if path.exists() or previous.exists():
+        raise Damaged(f"{path} cannot be read, nor its previous copy")
+    return None
+
+
+def _sealed(body: str) -> str:
+    return f"sha256 {hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+
+
+def _read_checked(path: Path) -> str | None:
+    try:
+        first, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return body if first == f"sha256 {hashlib.sha256(body.encode()).hexdigest()}" else None
+
+
+def digests(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """path → SHA-256 of its content, for the paths that exist."""
+    found = []
+    for path in paths:
+        try:
+            found.append((path, hashlib.sha256(Path(path).read_bytes()).hexdigest()))
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def read_foreign(path: Path, limit: int) -> bytes | None:
+    """A file that an unprivileged process wrote: a plain file of at most `limit` octets, or None."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return None
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
+def make_folder(path: Path, mode: int, user: int = 0, group: int = 0) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, user, group)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,212 @@
+"""The real machine: reads all of it in one go, and does one step at a time. Decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_never
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.core import plan as steps
+from appliance.core.desired import BRIDGE
+from appliance.core.model import (
+    Desired,
+    Failure,
+    Lease,
+    Machine,
+    Observed,
+    Rule,
+    Tunnel,
+    TunnelState,
+    Unit,
+)
+from appliance.core.uplinks import read_lease
+from appliance.host import files, namespaces, sysctl, vitals, wireguard
+from appliance.host.interfaces import addresses
+from appliance.host.netlink import Netlink
+from appliance.host.nft import Rulesets
+from appliance.host.probe import Probes
+from appliance.host.run import Failed
+from appliance.host.units import ProcessUnits
+
+GO = "wireguard-go"
+
+
+class RealMachine:
+    """One box or one hub. `probes` is None on a hub, which asks nobody."""
+
+    def __init__(self, machine: Machine, environment: Mapping[str, str], probes: Probes | None) -> None:
+        self._machine = machine
+        self._netlink = Netlink()
+        self._rulesets = Rulesets()
+        self._probes = probes
+        self.units = ProcessUnits(Path(machine.run), dict(environment))
+        self._known: frozenset[str] = frozenset()
+
+    # ------------------------------------------------------------------------------------- observing
+
+    def observe(self, desired: Desired | None) -> Observed:
+        """What is. `desired` says where to look: tables, settings, files; None at the very first turn."""
+        now = time.time()
+        spaces = self._spaces(desired)
+        tunnel = desired.tunnel_name if desired else self._machine.tunnel
+        probes = self._probes
+        return Observed(
+            now=now,
+            namespaces=spaces,
+            links=self._netlink.links(sorted(spaces)),
+            addresses=addresses(spaces),
+            routes=self._netlink.routes(
+                x for x in (desired.owned_tables if desired else ()) if x[0] in spaces
+            ),
+            rules=self._rules(desired),
+            sysctls=sysctl.read(desired.sysctls if desired else ()),
+            firewalls=tuple((x, self._rulesets.digest(x)) for x in sorted(spaces)),
+            tunnel=self._tunnel(tunnel, spaces),
+            files=files.digests(x.path for x in (desired.files if desired else ())),
+            units=self.units.running(),
+            leases=self._leases(now),
+            hub=probes.hub if probes else Observed(now=now).hub,
+            desktops=probes.desktops if probes else (),
+            laptops=vitals.laptops(Path(self._machine.run) / "laptops"),
+            vitals=vitals.read(Path(self._machine.state)),
+        )
+
+    def _spaces(self, desired: Desired | None) -> frozenset[str]:
+        wanted = {self._machine.outside, *(desired.namespaces if desired else ())}
+        there = namespaces.names()
+        found = frozenset(x for x in wanted if not x or x in there)
+        for gone in self._known - found:
+            self._netlink.forget(gone)
+        self._known = found
+        return found
+
+    def _rules(self, desired: Desired | None) -> frozenset[Rule]:
+        owned = desired.owned_rules if desired else None
+        return self._netlink.rules(*owned) if owned else frozenset()
+
+    def _tunnel(self, name: str, spaces: frozenset[str]) -> TunnelState | None:
+        home = self._machine.field if self._machine.field in spaces else self._machine.outside
+        try:
+            self._netlink.index(home, name)
+        except FileNotFoundError:
+            return None
+        return wireguard.show(name, home)
+
+    def _leases(self, now: float) -> tuple[Lease, ...]:
+        found = []
+        for path in sorted((Path(self._machine.run) / "leases").glob("*.json")):
+            text = files.read_foreign(path, 65536)
+            try:
+                data = json.loads(text) if text else None
+            except ValueError:
+                continue
+            lease = read_lease(data, now) if isinstance(data, dict) else None
+            if lease is not None and lease.link == path.stem:
+                found.append(lease)
+        return tuple(found)
+
+    # ---------------------------------------------------------------------------------------- acting
+
+    def apply(self, step: steps.Step) -> Failure | None:
+        """One step; what goes wrong comes back as an observation."""
+        try:
+            self._apply(step)
+        except (OSError, Failed, LookupError, ValueError, NetlinkError) as error:
+            return Failure(step=type(step).__name__, message=str(error)[:500], at=time.time())
+        return None
+
+    def _apply(self, step: steps.Step) -> None:  # noqa: C901 - one line for each kind of step
+        match step:
+            case steps.MakeNamespace(name=name):
+                namespaces.make(name)
+            case steps.SetFirewall(firewall=firewall):
+                self._rulesets.load(firewall.namespace, firewall.ruleset)
+            case steps.SetSysctl(sysctl=setting):
+                sysctl.write(setting)
+            case steps.MakeBridge(bridge=bridge):
+                self._netlink.make_bridge(bridge)
+            case steps.AddPort(bridge=bridge, port=port):
+                self._netlink.add_port(bridge, port)
+            case steps.SetLinkUp(namespace=namespace, link=link):
+                self._netlink.set_up(namespace, link)
+            case steps.SetTunnel(tunnel=tunnel):
+                self._set_tunnel(tunnel)
+            case steps.RemoveTunnel(name=name):
+                self._remove_tunnel(name)
+            case steps.AddAddress(address=address):
+                self._netlink.add_address(address)
+            case steps.RemoveAddress(address=address):
+                self._netlink.remove_address(address)
+            case steps.AddRoute(route=route):
+                self._netlink.add_route(route)
+            case steps.RemoveRoute(route=route):
+                self._netlink.remove_route(route)
+            case steps.AddRule(rule=rule):
+                self._netlink.add_rule(rule)
+            case steps.RemoveRule(rule=rule):
+                self._netlink.remove_rule(rule)
+            case steps.WriteFile(file=file):
+                files.write_atomically(Path(file.path), file.content, file.mode)
+            case steps.RestartUnit(unit=unit):
+                self.units.restart(unit)
+            case steps.StopUnit(name=name):
+                self._stop_unit(name)
+            case _:
+                assert_never(step)
+
+    def _set_tunnel(self, tunnel: Tunnel) -> None:
+        """WireGuard's UDP socket stays in the namespace where the device is born; the device moves on."""
+        try:
+            self._netlink.index(tunnel.namespace, tunnel.name)
+            there = wireguard.show(tunnel.name, tunnel.namespace) is not None
+        except FileNotFoundError:
+            there = False
+        if not there:
+            self._remove_tunnel(tunnel.name)
+            if not self._netlink.add_wireguard(tunnel.birthplace, tunnel.name):
+                self._start_wireguard_go(tunnel)
+            # Up before the move: wireguard-go does not hear of its device any more once it lives elsewhere.
+            self._netlink.set_up(tunnel.birthplace, tunnel.name, tunnel.mtu)
+            if tunnel.namespace != tunnel.birthplace:
+                self._netlink.move(tunnel.birthplace, tunnel.name, tunnel.namespace)
+        wireguard.synchronize(tunnel)
+        if not there:
+            self._netlink.set_up(tunnel.namespace, tunnel.name, tunnel.mtu)
+
+    def _start_wireguard_go(self, tunnel: Tunnel) -> None:
+        wireguard.forget_socket(tunnel.name)
+        self.units.restart(
+            Unit(
+                name=GO,
+                command=(GO, "--foreground", tunnel.name),
+                namespace=tunnel.birthplace,
+                environment=(("LOG_LEVEL", "error"), ("WG_PROCESS_FOREGROUND", "1")),
+            )
+        )
+        wireguard.wait_for_socket(tunnel.name)
+
+    def _remove_tunnel(self, name: str) -> None:
+        self.units.stop(GO)
+        for namespace in sorted(self._known):
+            self._netlink.remove_link(namespace, name)
+
+    def _stop_unit(self, name: str) -> None:
+        self.units.stop(name)
+        if name.startswith("dhcp-"):  # without its client a lease is only a memory
+            (Path(self._machine.run) / "leases" / f"{name.removeprefix('dhcp-')}.json").unlink(
+                missing_ok=True
+            )
+
+    def dismantle(self) -> None:
+        """Stop what we run and remove what we made, for the exercise; a box just loses its power."""
+        self.units.stop_all()
+        for namespace in sorted(self._known):
+            for name in (self._machine.tunnel, BRIDGE):
+                with contextlib.suppress(OSError, NetlinkError):
+                    self._netlink.remove_link(namespace, name)
+        self._netlink.close()

@@ -1,0 +1,276 @@
+"""Links, addresses, routes, rules and bridges, by pyroute2. One netlink socket a namespace, kept open."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.core.model import Address, Bridge, Link, Route, Rule
+from appliance.host import namespaces
+from appliance.host.namespaces import inside
+
+_BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
+_BLACKHOLE_RULE = 6  # FR_ACT_BLACKHOLE, linux/fib_rules.h
+_TO_TABLE = 1  # FR_ACT_TO_TBL
+_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
+# Multicast groups of linux/rtnetlink.h: links, IPv4 addresses, IPv4 routes, IPv4 rules
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x80
+_NETLINK_NETFILTER, _NFTABLES_GROUP = 12, 1 << (7 - 1)  # NFNLGRP_NFTABLES
+MAIN = 254
+LOCAL = 255
+
+
+class Netlink:
+    """The kernel's view of each namespace, and changes to it."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[str, IPRoute] = {}
+
+    def close(self) -> None:
+        for channel in self._sockets.values():
+            channel.close()
+        self._sockets.clear()
+
+    def forget(self, namespace: str) -> None:
+        """The namespace was made anew: the old socket would speak to the old one."""
+        channel = self._sockets.pop(namespace, None)
+        if channel is not None:
+            channel.close()
+
+    def _at(self, namespace: str) -> IPRoute:
+        if namespace not in self._sockets:
+            with inside(namespace):
+                self._sockets[namespace] = IPRoute()
+        return self._sockets[namespace]
+
+    # ------------------------------------------------------------------------------------- reading
+
+    def links(self, spaces: Iterable[str]) -> tuple[Link, ...]:
+        found = []
+        for namespace in spaces:
+            messages = list(self._at(namespace).get_links())
+            by_index = {x["index"]: x.get_attr("IFLA_IFNAME") for x in messages}
+            isolated = self._isolated(namespace, messages)
+            for x in messages:
+                info = x.get_attr("IFLA_LINKINFO")
+                name = x.get_attr("IFLA_IFNAME")
+                found.append(
+                    Link(
+                        namespace=namespace,
+                        name=name,
+                        kind=str(info.get_attr("IFLA_INFO_KIND") or "") if info else "",
+                        up=bool(x["flags"] & _IFF_UP),
+                        carrier=bool(x["flags"] & _IFF_LOWER_UP),
+                        master=by_index.get(x.get_attr("IFLA_MASTER") or 0, ""),
+                        isolated=name in isolated,
+                        wireless=Path(f"/sys/class/net/{name}/wireless").exists() and not namespace,
+                    )
+                )
+        return tuple(found)
+
+    def _isolated(self, namespace: str, messages: Iterable[Any]) -> set[str]:
+        found = set()
+        for x in messages:
+            info = x.get_attr("IFLA_LINKINFO")
+            slave = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
+            if slave is not None and slave.get_attr("IFLA_BRPORT_ISOLATED"):
+                found.add(x.get_attr("IFLA_IFNAME"))
+        return found
+
+    def routes(self, wanted: Iterable[tuple[str, int]]) -> frozenset[Route]:
+        """IPv4 routes of the wanted (namespace, table) pairs; what the kernel adds for an address is left out."""
+        tables: dict[str, set[int]] = {}
+        for namespace, table in wanted:
+            tables.setdefault(namespace, set()).add(table)
+        found = set()
+        for namespace, numbers in tables.items():
+            names = self._names(namespace)
+            for x in self._at(namespace).get_routes(family=socket.AF_INET):
+                table = x.get_attr("RTA_TABLE") or x["table"]
+                if table not in numbers or x["proto"] == 2:  # RTPROT_KERNEL
+                    continue
+                destination = x.get_attr("RTA_DST")
+                found.add(
+                    Route(
+                        namespace=namespace,
+                        table=table,
+                        destination=f"{destination}/{x['dst_len']}" if destination else "default",
+                        link=names.get(x.get_attr("RTA_OIF") or 0, ""),
+                        gateway=x.get_attr("RTA_GATEWAY") or "",
+                        blackhole=x["type"] == _BLACKHOLE_ROUTE,
+                    )
+                )
+        return frozenset(found)
+
+    def rules(self, namespace: str, first: int, last: int) -> frozenset[Rule]:
+        found = set()
+        for x in self._at(namespace).get_rules(family=socket.AF_INET):
+            preference = x.get_attr("FRA_PRIORITY") or 0
+            if not first <= preference <= last:
+                continue
+            blackhole = x["action"] == _BLACKHOLE_RULE
+            found.add(
+                Rule(
+                    namespace=namespace,
+                    preference=preference,
+                    table=0 if blackhole else x.get_attr("FRA_TABLE") or x["table"],
+                    mark=x.get_attr("FRA_FWMARK") or 0,
+                    incoming=x.get_attr("FRA_IIFNAME") or "",
+                    blackhole=blackhole,
+                )
+            )
+        return frozenset(found)
+
+    def _names(self, namespace: str) -> dict[int, str]:
+        return {x["index"]: x.get_attr("IFLA_IFNAME") for x in self._at(namespace).get_links()}
+
+    def index(self, namespace: str, name: str) -> int:
+        """Raises FileNotFoundError where there is no such link."""
+        found = list(self._at(namespace).link_lookup(ifname=name))
+        if not found:
+            raise FileNotFoundError(errno.ENODEV, "no such link", name)
+        return cast(int, found[0])
+
+    # ------------------------------------------------------------------------------------ changing
+
+    def make_bridge(self, bridge: Bridge) -> None:
+        """The bridge and its lead into the field namespace. What is there already is kept."""
+        here = self._at(bridge.namespace)
+        with _already_there():
+            here.link("add", ifname=bridge.name, kind="bridge")
+        index = self.index(bridge.namespace, bridge.name)
+        # Nobody else speaks bridge protocols here; a router on a LAN port must not become part of one.
+        here.link("set", index=index, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
+        try:
+            self.index(bridge.peer_namespace, bridge.peer)
+            self.index(bridge.namespace, bridge.veth)
+        except FileNotFoundError:
+            self._make_lead(bridge)
+        here.link("set", index=self.index(bridge.namespace, bridge.veth), master=index)
+
+    def _make_lead(self, bridge: Bridge) -> None:
+        for namespace, name in ((bridge.namespace, bridge.veth), (bridge.peer_namespace, bridge.peer)):
+            with contextlib.suppress(FileNotFoundError):
+                self._at(namespace).link("del", index=self.index(namespace, name))
+        temporary = f"{bridge.peer}-new"
+        self._at(bridge.namespace).link("add", ifname=bridge.veth, kind="veth", peer={"ifname": temporary})
+        self.move(bridge.namespace, temporary, bridge.peer_namespace, rename=bridge.peer)
+
+    def add_port(self, bridge: Bridge, port: str) -> None:
+        """A LAN socket becomes a port of its own: it reaches the lead into the field, and no other port."""
+        here = self._at(bridge.namespace)
+        index = self.index(bridge.namespace, port)
+        here.link("set", index=index, master=self.index(bridge.namespace, bridge.name))
+        here.brport("set", index=index, isolated=1)
+
+    def move(self, namespace: str, name: str, to: str, rename: str = "") -> None:
+        """Put a link into another namespace."""
+        options: dict[str, Any] = {"ifname": rename} if rename else {}
+        with (namespaces.RUN / to).open() as target:
+            self._at(namespace).link(
+                "set", index=self.index(namespace, name), net_ns_fd=target.fileno(), **options
+            )
+
+    def add_wireguard(self, namespace: str, name: str) -> bool:
+        """Make a kernel WireGuard device; False where this kernel has none."""
+        try:
+            self._at(namespace).link("add", ifname=name, kind="wireguard")
+        except NetlinkError as error:
+            if error.code in (errno.EOPNOTSUPP, errno.ENOENT):
+                return False
+            raise
+        return True
+
+    def remove_link(self, namespace: str, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._at(namespace).link("del", index=self.index(namespace, name))
+
+    def set_up(self, namespace: str, name: str, mtu: int = 0) -> None:
+        options = {"mtu": mtu} if mtu else {}
+        self._at(namespace).link("set", index=self.index(namespace, name), state="up", **options)
+
+    def add_address(self, address: Address) -> None:
+        self._address("add", address)
+
+    def remove_address(self, address: Address) -> None:
+        with contextlib.suppress(FileNotFoundError), _already_gone():
+            self._address("del", address)
+
+    def _address(self, command: str, x: Address) -> None:
+        host, _, length = x.address.partition("/")
+        index = self.index(x.namespace, x.link)
+        with _already_there():
+            self._at(x.namespace).addr(command, index=index, address=host, prefixlen=int(length))
+
+    def add_route(self, route: Route) -> None:
+        """Replaces the route to the same destination in the same table, in one go."""
+        self._at(route.namespace).route("replace", **self._route(route))
+
+    def remove_route(self, route: Route) -> None:
+        with contextlib.suppress(FileNotFoundError), _already_gone():
+            self._at(route.namespace).route("del", **self._route(route))
+
+    def _route(self, route: Route) -> dict[str, Any]:
+        options: dict[str, Any] = {"dst": route.destination, "table": route.table}
+        if route.blackhole:
+            return {**options, "type": "blackhole"}
+        options["oif"] = self.index(route.namespace, route.link)
+        if route.gateway:
+            options["gateway"] = route.gateway
+        return options
+
+    def add_rule(self, rule: Rule) -> None:
+        with _already_there():
+            self._at(rule.namespace).rule("add", **_rule(rule))
+
+    def remove_rule(self, rule: Rule) -> None:
+        with _already_gone():
+            self._at(rule.namespace).rule("del", **_rule(rule))
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    options: dict[str, Any] = {"priority": rule.preference, "family": socket.AF_INET}
+    if rule.mark:
+        options["fwmark"] = rule.mark
+    if rule.incoming:
+        options["iifname"] = rule.incoming
+    if rule.blackhole:
+        return {**options, "action": "blackhole"}
+    return {**options, "table": rule.table, "action": _TO_TABLE}
+
+
+def listen(namespace: str) -> tuple[socket.socket, ...]:
+    """Sockets that become readable when links, addresses, routes, rules or rulesets change in a namespace."""
+    with inside(namespace):
+        routes = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
+        )
+        filters = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
+    routes.bind((0, _GROUPS))
+    filters.bind((0, _NFTABLES_GROUP))
+    return routes, filters
+
+
+@contextlib.contextmanager
+def _already_there() -> Any:
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise
+
+
+@contextlib.contextmanager
+def _already_gone() -> Any:
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code not in (errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV):
+            raise

@@ -1,0 +1,58 @@
+"""nftables, by `nft -f -`: one transaction a ruleset. The kernel counts transactions per namespace; as long as its
+count is the one after our own load, what is loaded is what we loaded, and a turn costs no process."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+from appliance.core.desired import digest
+from appliance.host.namespaces import inside
+from appliance.host.run import Failed, run
+
+TABLE = "inet noroshi"
+# linux/netfilter/nfnetlink.h and nf_tables.h
+_NFNL_SUBSYS_NFTABLES = 10
+_NFT_MSG_GETGEN = 16
+_NETLINK_NETFILTER = 12
+_NLM_F_REQUEST = 1
+
+
+class Rulesets:
+    """What we loaded, per namespace, and at which count of transactions."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, tuple[int, str]] = {}
+
+    def load(self, namespace: str, ruleset: str) -> None:
+        """Replace our table as a whole, then read it back. Raises Failed; then the old table stands."""
+        self._loaded.pop(namespace, None)
+        run(["nft", "-f", "-"], namespace=namespace, text=ruleset)
+        listing = run(["nft", "list", "table", *TABLE.split()], namespace=namespace)
+        if listing.count(" hook ") != ruleset.count(" hook "):
+            raise Failed("nft: the ruleset read back is not the one that was loaded")
+        self._loaded[namespace] = (generation(namespace), digest(ruleset))
+
+    def digest(self, namespace: str) -> str:
+        """The digest of the ruleset text in force, "" when somebody else may have changed it."""
+        count, loaded = self._loaded.get(namespace, (-1, ""))
+        try:
+            return loaded if generation(namespace) == count else ""
+        except OSError:
+            return ""
+
+
+def generation(namespace: str) -> int:
+    """The kernel's count of nftables transactions in a namespace."""
+    with inside(namespace):
+        channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+    with channel:
+        channel.settimeout(2)
+        kind = (_NFNL_SUBSYS_NFTABLES << 8) | _NFT_MSG_GETGEN
+        # nlmsghdr (length, type, flags, sequence, port) + nfgenmsg (family, version, resource id)
+        channel.send(struct.pack("=IHHIIBBH", 20, kind, _NLM_F_REQUEST, 1, 0, 0, 0, 0))
+        answer = channel.recv(4096)
+    if len(answer) < 28 or struct.unpack_from("=H", answer, 4)[0] == 2:  # NLMSG_ERROR
+        raise OSError("nftables did not tell its generation")
+    value: int = struct.unpack_from("!I", answer, 24)[0]  # first attribute: NFTA_GEN_ID, big-endian
+    return value

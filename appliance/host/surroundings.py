@@ -1,0 +1,58 @@
+"""What this machine is: read once at the start from `machine.json` in the state folder, else guessed from the
+sockets it has. The first Ethernet socket is the blue one (line), further ones are yellow (laptops)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+from appliance.core.codec import load
+from appliance.core.model import Machine
+
+
+def folders() -> tuple[Path, Path]:
+    """(state, run): where things last, and where they do not."""
+    state = Path(os.environ.get("NOROSHI_STATE_DIR", "/var/lib/noroshi"))
+    run = Path(os.environ.get("NOROSHI_RUN_DIR", "/run/noroshi"))
+    return state, run
+
+
+def machine() -> Machine:
+    """Raises codec.Invalid when `machine.json` says something unknown."""
+    state, run = folders()
+    told = state / "machine.json"
+    data = json.loads(told.read_text()) if told.exists() else _guess()
+    return load(Machine, {"state": str(state), "run": str(run), "python": sys.executable, **data})
+
+
+def _guess() -> dict[str, object]:
+    names = sorted(x for _, x in socket.if_nameindex())
+    wired = [x for x in names if x.startswith(("eth", "en")) and not x.startswith("enx")]
+    moving = [x for x in names if x.startswith(("usb", "enx", "wwan"))]
+    return {"uplinks": [*wired[:1], *moving] or ["eth0"], "ports": wired[1:], "model": _model()}
+
+
+def _model() -> str:
+    for path in ("/proc/device-tree/model", "/sys/class/dmi/id/product_name"):
+        try:
+            text = Path(path).read_text(errors="replace").strip("\0\n ")
+        except OSError:
+            continue
+        if text.isprintable() and text:
+            return text[:60]
+    return "PC"
+
+
+def serial() -> str:
+    """A name for this machine that lasts: its own serial number, else its machine id's beginning."""
+    for path in ("/proc/device-tree/serial-number", "/etc/machine-id"):
+        try:
+            text = Path(path).read_text(errors="replace").strip("\0\n ")
+        except OSError:
+            continue
+        if text.isalnum():
+            return text[-12:]
+    return "unknown"

@@ -1,0 +1,319 @@
+"""The hub's role: HQ's decisions behind the door, with HQ's private file behind them. The same loop turns it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from appliance.core import fleet
+from appliance.core.codec import Invalid, dump_masked, dump_private, load
+from appliance.core.desired import hub as desired_hub
+from appliance.core.desired import invitation_is_open
+from appliance.core.desktop_profiles import BadDesktop, Profile
+from appliance.core.desktops import add_desktop, desktop_from_profile
+from appliance.core.enrolment import sign, ticket_text
+from appliance.core.fleet import Newcomer, NewTicket, Refused
+from appliance.core.model import (
+    BoxRecord,
+    Desired,
+    DesktopKind,
+    HubConfig,
+    Machine,
+    MissionKind,
+    NetworkClass,
+    Observed,
+    Ticket,
+)
+from appliance.core.rdp_file import FileRefused, rdp_text
+from appliance.host import files, rdp_signature, wireguard
+
+E = TypeVar("E", bound=StrEnum)
+
+STAFF = frozenset(
+    {
+        "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
+        "add-desktop", "remove-desktop",
+    }
+)  # fmt: skip
+INTAKE = frozenset({"enrol", "whois", "assignment"})
+READING = frozenset({"fleet", "show-ticket", "whois", "assignment", "snapshot", "status"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    config: HubConfig
+    observed: Observed
+    desired: Desired
+
+
+class HubRole:
+    """HQ's entrance. `staff` and `intake` are the uids of the two web processes."""
+
+    def __init__(self, machine: Machine, profiles: dict[str, Profile]) -> None:
+        self._machine, self._profiles = machine, profiles
+        self._path = Path(machine.state) / "hub.json"
+        self._config = load_config(self._path)
+        self._public: dict[str, str] = {}
+        self._rdp: tuple[object, tuple[tuple[str, str], ...]] = (None, ())
+        self._snapshot: Snapshot | None = None
+
+    # ---------------------------------------------------------------------------------------- turns
+
+    def judge(self, observed: Observed) -> Desired:
+        shaken = [x.public_key for x in observed.tunnel.peers if x.handshake] if observed.tunnel else []
+        self._save(fleet.spend_invitations(self._config, shaken))
+        desired = desired_hub(self._config, self._machine, observed.now, self._invitation_keys(observed.now))
+        self._snapshot = Snapshot(config=self._config, observed=observed, desired=desired)
+        return desired
+
+    def after(self, observed: Observed, settled: bool) -> None:
+        """A hub reports to nobody."""
+
+    def next_time(self, now: float) -> float:
+        """Missions and tickets begin and end by themselves; a box's first handshake makes no event."""
+        config = self._config
+        waiting = any(x.redeemed_by and not x.spent for x in config.invitations)
+        moments = [x.ticket.expires for x in config.invitations if not x.spent]
+        moments += [y for x in config.boxes if x.mission for y in (x.mission.start, x.mission.end)]
+        coming = min((x - now for x in moments if x > now), default=60.0)
+        return min(coming, 1.0 if waiting else 60.0)
+
+    def _invitation_keys(self, now: float) -> dict[str, str]:
+        for x in self._config.invitations:
+            if invitation_is_open(x, now) and x.ticket.id not in self._public:
+                self._public[x.ticket.id] = wireguard.public_of(x.ticket.invitation_key)
+        return self._public
+
+    def _save(self, config: HubConfig) -> None:
+        if config == self._config:
+            return
+        try:
+            files.write_private(self._path, dump_private(config))
+        except OSError as error:
+            raise Refused("disk-full") from error
+        self._config = config
+
+    # ----------------------------------------------------------------------------------------- door
+
+    def changes(self, request: dict[str, Any]) -> bool:
+        return request["ask"] not in READING
+
+    def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise Refused("unreachable")
+        self._may(request["ask"], uid)
+        config, now = snapshot.config, snapshot.observed.now
+        match request["ask"]:
+            case "fleet":
+                return fleet_view(snapshot)
+            case "show-ticket":
+                invitation = fleet.find_invitation(config, _text(request, "id"))
+                if fleet.invitation_state(invitation, now) != "open":
+                    raise Refused("unknown-ticket")
+                return self._ticket(invitation.ticket)
+            case "whois":
+                box = fleet.box_at(config, _text(request, "address"))
+                return {"box": box.name, "report_public": box.report_public, "version": box.version}
+            case "assignment":
+                return self._assignment(fleet.find_box(config, _text(request, "box")), now)
+            case "snapshot":
+                return {
+                    "config": dump_masked(config),
+                    "observed": dump_masked(snapshot.observed),
+                    "desired": dump_masked(snapshot.desired),
+                }
+        raise Refused("bad-request")
+
+    def _may(self, ask: str, uid: int) -> None:
+        """Each web process may ask its own part, root all of it."""
+        allowed = {self._machine.hq_uid: STAFF, self._machine.intake_uid: INTAKE}.get(uid, frozenset())
+        if uid != 0 and ask not in allowed:
+            raise Refused("not-allowed")
+
+    def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        self._may(request["ask"], uid)
+        now = time.time()
+        match request["ask"]:
+            case "issue-ticket":
+                return self._issue(request, now)
+            case "withdraw-ticket":
+                self._save(fleet.withdraw_ticket(self._config, _text(request, "id")))
+            case "start-mission":
+                kind = _choice(MissionKind, _text(request, "kind"))
+                hours = _number(request, "hours")
+                box, site = _text(request, "box"), _text(request, "site")
+                self._save(fleet.start_mission(self._config, box, kind, site, hours, now))
+            case "end-mission":
+                self._save(fleet.end_mission(self._config, _text(request, "box"), now))
+            case "revoke":
+                self._save(fleet.revoke(self._config, _text(request, "box")))
+            case "add-desktop":
+                self._add_desktop(request)
+            case "remove-desktop":
+                self._save(fleet.remove_desktop(self._config, _text(request, "name")))
+            case "enrol":
+                return self._enrol(request, now)
+            case _:
+                raise Refused("bad-request")
+        return {}
+
+    def _issue(self, request: dict[str, Any], now: float) -> dict[str, Any]:
+        wished = request.get("mission")
+        mission = None
+        if isinstance(wished, dict):
+            mission = (_choice(MissionKind, _text(wished, "kind")), int(_number(wished, "days")))
+        private, _ = wireguard.new_key()
+        new = NewTicket(id=secrets.token_hex(8), invitation_private=private)
+        config, ticket = fleet.issue_ticket(
+            self._config,
+            _text(request, "site"),
+            int(_number(request, "days")),
+            _text(request, "by"),
+            mission,
+            new,
+            now,
+        )
+        self._save(config)
+        return self._ticket(ticket)
+
+    def _ticket(self, ticket: Ticket) -> dict[str, Any]:
+        text = ticket_text(ticket, self._config.signing_private)
+        return {"id": ticket.id, "text": text, "site": ticket.site, "expires": ticket.expires}
+
+    def _enrol(self, request: dict[str, Any], now: float) -> dict[str, Any]:
+        names = ("ticket", "tunnel_public", "report_public", "serial", "model", "address")
+        newcomer = Newcomer(**{x: _text(request, x) for x in names})
+        config, box = fleet.enrol(self._config, newcomer, now)
+        self._save(config)
+        return self._assignment(box, now)
+
+    def _assignment(self, box: BoxRecord, now: float) -> dict[str, Any]:
+        assignment = fleet.assignment_of(self._config, box, now, self._rdp_files())
+        return {"assignment": sign(dump_private(assignment), self._config.signing_private)}
+
+    def _rdp_files(self) -> tuple[tuple[str, str], ...]:
+        """Signed once for each set of desktops: an RSA signature is not for every report."""
+        config = self._config
+        if self._rdp[0] != config.desktops:
+            publisher = rdp_signature.Publisher(certificate=config.publisher, key=config.publisher_key)
+            found = []
+            for desktop in config.desktops:
+                profile = self._profiles.get(desktop.profile)
+                if profile is None or not profile.rdp_file:
+                    continue
+                try:
+                    found.append((desktop.name, rdp_signature.sign(rdp_text(desktop), publisher)))
+                except FileRefused as error:
+                    sys.stderr.write(f"noroshi: no file for {desktop.name}: {error}\n")
+            self._rdp = (config.desktops, tuple(found))
+        return self._rdp[1]
+
+    def _add_desktop(self, request: dict[str, Any]) -> None:
+        profile = self._profiles.get(_text(request, "profile"))
+        if profile is None:
+            raise Refused("bad-value")
+        hosts = request.get("hosts")
+        if not isinstance(hosts, dict) or not all(isinstance(x, list) for x in hosts.values()):
+            raise Refused("bad-value")
+        try:
+            desktop = desktop_from_profile(
+                profile,
+                name=_text(request, "name"),
+                title=_text(request, "title"),
+                kind=_choice(DesktopKind, _text(request, "kind")),
+                network=_choice(NetworkClass, _text(request, "network")),
+                hosts={str(k): tuple(str(y) for y in v) for k, v in hosts.items()},
+                desktops_network=self._config.desktops_network,
+                certificate=str(request.get("certificate", "")),
+            )
+            desktop = replace(desktop, drill=request.get("drill") is True)
+            self._save(fleet.set_desktops(self._config, add_desktop(self._config.desktops, desktop)))
+        except BadDesktop as error:
+            raise Refused(error.fault.value) from error
+
+
+def load_config(path: Path) -> HubConfig:
+    """Raises files.Damaged, codec.Invalid, or FileNotFoundError where HQ was never set up."""
+    data = files.read_private(path)
+    if data is None:
+        raise FileNotFoundError(path)
+    try:
+        return load(HubConfig, data)
+    except Invalid as error:
+        raise files.Damaged(str(error)) from error
+
+
+def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
+    """What HQ's web shows of the fleet; no secret in it."""
+    config, now = snapshot.config, snapshot.observed.now
+    tunnel = snapshot.observed.tunnel
+    peers = {x.public_key: x for x in tunnel.peers} if tunnel else {}
+    boxes = []
+    for x in config.boxes:
+        peer = peers.get(x.tunnel_public)
+        boxes.append(
+            {
+                "name": x.name,
+                "serial": x.serial,
+                "model": x.model,
+                "site": x.site,
+                "state": x.state.value,
+                "version": x.version,
+                "joined": x.joined,
+                "lan": x.lan,
+                "tunnel_address": x.tunnel_address,
+                "mission": dump_masked(x.mission),
+                "handshake": peer.handshake if peer else 0.0,
+                "endpoint": peer.endpoint if peer else "",
+            }
+        )
+    invitations = [
+        {
+            "id": x.ticket.id,
+            "site": x.ticket.site,
+            "issued": x.issued,
+            "issued_by": x.issued_by,
+            "expires": x.ticket.expires,
+            "state": fleet.invitation_state(x, now),
+            "box": x.redeemed_by,
+        }
+        for x in config.invitations
+    ]
+    return {
+        "name": config.name,
+        "desktops": dump_masked(config.desktops),
+        "boxes": boxes,
+        "invitations": invitations,
+    }
+
+
+def write_first_config(path: Path, config: HubConfig) -> None:
+    files.write_private(path, json.loads(json.dumps(dump_private(config))))
+
+
+def _text(request: dict[str, Any], name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str):
+        raise Refused("bad-request")
+    return value
+
+
+def _number(request: dict[str, Any], name: str) -> float:
+    value = request.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused("bad-request")
+    return float(value)
+
+
+def _choice(kind: type[E], text: str) -> E:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise Refused("bad-value") from error
