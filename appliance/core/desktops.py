@@ -219,8 +219,8 @@ _BY_PORT = {3389: GreetingKind.RDP, 443: GreetingKind.TLS, 8443: GreetingKind.TL
 
 
 def greetings(desktop: Desktop, profiles: Mapping[str, Profile]) -> tuple[Expected, ...]:
-    """The desktop's screen endpoints that can be greeted. A profile that only HQ knows (it may edit its own)
-    is greeted by its well-known ports."""
+    """The desktop's screen endpoints that can be greeted. Where a desktop was edited, or its profile is one
+    that only HQ knows, the product's one greeting or the well-known port says how."""
     found: list[Expected] = []
     for endpoint in desktop.endpoints:
         kind = _greeting_kind(endpoint, profiles.get(desktop.profile))
@@ -232,10 +232,12 @@ def greetings(desktop: Desktop, profiles: Mapping[str, Profile]) -> tuple[Expect
 def _greeting_kind(endpoint: Endpoint, profile: Profile | None) -> GreetingKind | None:
     if endpoint.protocol is not Protocol.TCP:
         return None
-    for entry in profile.endpoints if profile else ():
+    known = profile.endpoints if profile else ()
+    for entry in known:
         if any(x.holds(endpoint.protocol, endpoint.port) for x in entry.open):
             return entry.greeting
-    return _BY_PORT.get(endpoint.port)
+    only = {x.greeting for x in known if x.part is Part.SCREEN and x.greeting is not None}
+    return only.pop() if len(only) == 1 else _BY_PORT.get(endpoint.port)
 
 
 # A certificate that is not the pinned one is said even when another host of the pool answers well: somebody

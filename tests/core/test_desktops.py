@@ -369,6 +369,13 @@ def test_a_profile_only_hq_knows_is_greeted_by_its_well_known_ports() -> None:
     assert [x.greeting for x in greetings(made, PROFILES)] == [GreetingKind.RDP]
 
 
+def test_a_desktop_on_another_port_is_greeted_as_its_product_greets() -> None:
+    made = desktop()
+    moved = replace(made, endpoints=tuple(replace(x, port=13389) for x in made.endpoints))
+    assert [(x.endpoint.port, x.greeting) for x in greetings(moved, PROFILES)] == [(13389, GreetingKind.RDP)]
+    assert greetings(replace(moved, profile="made-at-hq"), PROFILES) == ()
+
+
 def test_every_packaged_profile_can_be_greeted() -> None:
     for name, profile in PROFILES.items():
         made = desktop(name, *(f"{role}=10.10.0.20" for role in profile.hosts))
