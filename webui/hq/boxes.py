@@ -1,0 +1,109 @@
+"""One box: how it is, what happened to it, its mission, and taking it out of use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from appliance import control
+from appliance.core.model import MissionKind
+from appliance.hub import audit
+from appliance.hub.people import Role
+from webui.hq import fields, timeline
+from webui.hq.access import my_name, serves, staff
+from webui.hq.desk import desk
+from webui.hq.trouble import sentence
+from webui.language import gettext as _
+
+views = Blueprint("boxes", __name__, url_prefix="/boxes")
+MOST_HOURS = 24 * 365
+
+
+@views.get("/<name>")
+@serves(Role.VIEWER)
+def page(name: str) -> str:
+    return _page(name)
+
+
+@views.post("/<name>/mission")
+@serves(Role.OFFICER)
+def start_mission(name: str) -> tuple[str, int] | Response:
+    try:
+        kind = fields.choice("kind", _("任務"), set(MissionKind))
+        site = fields.text("site", _("場所"))
+        hours = fields.whole("hours", _("時間"), 1, MOST_HOURS)
+        desk().ask("start-mission", box=name, kind=kind, site=site, hours=hours, by=my_name())
+    except fields.BadField as problem:
+        return _page(name, str(problem)), 400
+    except control.Refused as refused:
+        return _page(name, " ".join(sentence(refused)[:2])), 409
+    _note("start-mission", name, f"{kind} · {site} · {hours} h")
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
+@views.post("/<name>/mission/end")
+@serves(Role.OFFICER)
+def end_mission(name: str) -> Response:
+    desk().ask("end-mission", box=name, by=my_name())
+    _note("end-mission", name, "")
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
+@views.get("/<name>/revoke")
+@serves(Role.ADMIN)
+def revoke_page(name: str) -> str:
+    return render_template("hq/revoke.html", record=_record(name))
+
+
+@views.post("/<name>/revoke")
+@serves(Role.ADMIN)
+def revoke(name: str) -> tuple[str, int] | Response:
+    record = _record(name)
+    if request.form.get("name", "").strip() != name:
+        problem = _("箱の名前が違います。何も変えていません")
+        return render_template("hq/revoke.html", record=record, problem=problem), 400
+    desk().ask("revoke", box=name, by=my_name())
+    _note("revoke", name, str(record.get("site", "")))
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
+def _record(name: str) -> Mapping[str, Any]:
+    for record in desk().fleet().get("boxes", ()):
+        if record.get("name") == name:
+            assert isinstance(record, dict)
+            return record
+    abort(404)
+
+
+def _page(name: str, problem: str = "") -> str:
+    board = desk().board()
+    box = next((x for x in board.boxes if x.name == name), None)
+    if box is None:
+        abort(404)
+    try:
+        record: Mapping[str, Any] = _record(name)
+    except control.Unreachable:
+        record = {}
+    seen = desk().history(name)
+    return render_template(
+        "hq/box.html",
+        box=box,
+        record=record,
+        seen=seen,
+        picture=timeline.draw(seen.flips, box, board.now),
+        story=timeline.story(seen),
+        steps=timeline.steps(box.milestones),
+        kinds=list(MissionKind),
+        now=board.now,
+        problem=problem,
+        form=request.form,
+        hub_silent=desk().hub_silent,
+    )
+
+
+def _note(what: str, on: str, more: str) -> None:
+    audit.note(staff(), my_name(), what, on, more, time.time())

@@ -1,0 +1,88 @@
+"""The named destinations: which there are, adding one from a product's profile, taking one out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from importlib import resources
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from appliance import control
+from appliance.core.desktop_profiles import Profile, load_profiles
+from appliance.core.model import DesktopKind, NetworkClass
+from appliance.hub import audit
+from appliance.hub.people import Role
+from webui.hq import fields
+from webui.hq.access import my_name, serves, staff
+from webui.hq.desk import desk
+from webui.hq.trouble import sentence
+from webui.language import gettext as _
+
+views = Blueprint("desktops", __name__, url_prefix="/desktops")
+
+
+@functools.cache
+def profiles() -> Mapping[str, Profile]:
+    text = resources.files("appliance.core").joinpath("desktop_profiles.toml").read_text(encoding="utf-8")
+    return load_profiles(text)
+
+
+@views.get("")
+@serves(Role.VIEWER)
+def listing() -> str:
+    return _listing()
+
+
+@views.post("")
+@serves(Role.ADMIN)
+def add() -> tuple[str, int] | Response:
+    try:
+        wanted = {
+            "name": fields.text("name", _("短い名前"), most=32),
+            "title": fields.text("title", _("表示名")),
+            "profile": fields.choice("profile", _("製品"), profiles()),
+            "kind": fields.choice("kind", _("種類"), set(DesktopKind)),
+            "network": fields.choice("network", _("業務の系"), set(NetworkClass)),
+            "hosts": fields.text("hosts", _("機械の番地"), most=1000).replace(",", " ").split(),
+            "certificate": fields.text("certificate", _("証明書"), most=100, empty=True),
+            "drill": request.form.get("drill") == "yes",
+        }
+        desk().ask("add-desktop", **wanted, by=my_name())
+    except fields.BadField as problem:
+        return _listing(str(problem)), 400
+    except control.Refused as refused:
+        return _listing(" ".join(sentence(refused)[:2])), 409
+    audit.note(staff(), my_name(), "add-desktop", str(wanted["name"]), str(wanted["title"]), time.time())
+    return redirect(url_for("desktops.listing"), 303)
+
+
+@views.get("/<name>/remove")
+@serves(Role.ADMIN)
+def remove_page(name: str) -> str:
+    for desktop in desk().fleet().get("desktops", ()):
+        if desktop["name"] == name:
+            return render_template("hq/remove_desktop.html", desktop=desktop)
+    abort(404)
+
+
+@views.post("/<name>/remove")
+@serves(Role.ADMIN)
+def remove(name: str) -> Response:
+    desk().ask("remove-desktop", name=name, by=my_name())
+    audit.note(staff(), my_name(), "remove-desktop", name, "", time.time())
+    return redirect(url_for("desktops.listing"), 303)
+
+
+def _listing(problem: str = "") -> str:
+    return render_template(
+        "hq/desktops.html",
+        desktops=desk().fleet().get("desktops", ()),
+        profiles=profiles(),
+        kinds=list(DesktopKind),
+        networks=list(NetworkClass),
+        problem=problem,
+        form=request.form,
+    )
