@@ -67,7 +67,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskPC]:
                 yield DeskPC(port=port, home=home, environment=environment)
             finally:
                 server.kill()
-                screen.kill()
+                screen.terminate()  # it removes its lock file
 
 
 def desktop(port: int, certificate: str = "") -> Desktop:
