@@ -8,6 +8,7 @@ Runs as an unprivileged user inside the field namespace; port 80 is theirs to bi
 
 from __future__ import annotations
 
+import gc
 import os
 
 wsgi_app = "webui.field.wsgi:app"
@@ -29,3 +30,9 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 control_socket_disable = True
+
+
+def pre_fork(_arbiter: object, _worker: object) -> None:
+    """What was loaded stays shared between master and worker: the collector is not to touch it again."""
+    gc.collect()
+    gc.freeze()

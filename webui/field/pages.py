@@ -88,6 +88,7 @@ class Pages:
             words=sentences.of_status(status) if status else sentences.unreachable(),
             pace=steps.PACE[step][0],
             steps=steps,
+            silent_line=sentences.of_line(),
             home=captive.HOME,
             token=TOKEN_PLACE,
             **more,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.core.model import Reason
 from appliance.core.words import Sentence as Words
 from appliance.core.words import refusal
+from appliance.core.words import words as reason_words
 from webui.field.steps import Facts
 from webui.language import gettext as _
 from webui.language import say
@@ -36,6 +38,11 @@ def of_status(status: Facts) -> Sentence:
     words = status["words"]
     what, do = ({language: words[language][key] for language in words} for key in ("what", "do"))
     return Sentence(say(what), say(do), status["number"])
+
+
+def of_line() -> Sentence:
+    """Something is plugged in and silent: said like this whatever else the box waits for."""
+    return of_words(reason_words(Reason.NO_ADDRESS))
 
 
 def unreachable() -> Sentence:
