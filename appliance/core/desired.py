@@ -368,8 +368,8 @@ def _box_units(
         Unit(
             name=f"dhcp-{x.link}",
             command=(
-                "udhcpc", "--foreground", "--interface", x.link, "--script", f"{machine.run}/lease-script",
-                "--retries", "3", "--timeout", "1", "--tryagain", "2", "--release",
+                "udhcpc", "-f", "-R", "-i", x.link, "-s", machine.lease_script, "-t", "3", "-T", "1", "-A", "2",
+                "-o", "-O", "subnet", "-O", "router", "-O", "dns",
             ),
             namespace=machine.outside,
             environment=(("NOROSHI_RUN_DIR", machine.run),),
@@ -412,7 +412,7 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
     )
     environment = (
         ("NOROSHI_RUN_DIR", machine.run),
-        ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.db"),
+        ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.sqlite3"),
         ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)),
     )
     return Desired(
@@ -442,7 +442,7 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
         units=(
             _hub_unit(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
                       machine.intake_uid, environment, f"{address}:{firewall.INTAKE_PORT}"),
-            _hub_unit(machine, "hq", "webui.gunicorn_hq", "webui.hq.wsgi:app",
+            _hub_unit(machine, "hq", "webui.hq.gunicorn_hq", "webui.hq.wsgi:app",
                       machine.hq_uid, environment, f"{machine.corporate or '127.0.0.1'}:8080"),
         ),
         unit_names=frozenset({"intake", "hq"}),

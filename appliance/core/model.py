@@ -564,6 +564,7 @@ class Machine:
     state: str = "/var/lib/noroshi"
     run: str = "/run/noroshi"
     python: str = "/usr/bin/python3"
+    lease_script: str = "/usr/lib/noroshi/lease-script"  # what the DHCP client calls
     model: str = "PC"
     web_hosts: tuple[str, ...] = ()  # names besides our own by which people may open our pages
     web_uid: int = 64301

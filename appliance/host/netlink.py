@@ -159,9 +159,13 @@ class Netlink:
         for namespace, name in ((bridge.namespace, bridge.veth), (bridge.peer_namespace, bridge.peer)):
             with contextlib.suppress(FileNotFoundError):
                 self._at(namespace).link("del", index=self.index(namespace, name))
-        temporary = f"{bridge.peer}-new"
-        self._at(bridge.namespace).link("add", ifname=bridge.veth, kind="veth", peer={"ifname": temporary})
-        self.move(bridge.namespace, temporary, bridge.peer_namespace, rename=bridge.peer)
+        self.make_pair(bridge.namespace, bridge.veth, bridge.peer_namespace, bridge.peer)
+
+    def make_pair(self, namespace: str, name: str, peer_namespace: str, peer: str) -> None:
+        """Two virtual sockets joined by a cable, each in its namespace."""
+        temporary = f"{peer}-new"
+        self._at(namespace).link("add", ifname=name, kind="veth", peer={"ifname": temporary})
+        self.move(namespace, temporary, peer_namespace, rename=peer)
 
     def add_port(self, bridge: Bridge, port: str) -> None:
         """A LAN socket becomes a port of its own: it reaches the lead into the field, and no other port."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from appliance.core.codec import load
 from appliance.core.model import Machine
 
+LEASE_SCRIPT = str(Path(__file__).with_name("lease_script.py"))
+
 
 def folders() -> tuple[Path, Path]:
     """(state, run): where things last, and where they do not."""
@@ -25,7 +27,8 @@ def machine() -> Machine:
     state, run = folders()
     told = state / "machine.json"
     data = json.loads(told.read_text()) if told.exists() else _guess()
-    return load(Machine, {"state": str(state), "run": str(run), "python": sys.executable, **data})
+    here = {"state": str(state), "run": str(run), "python": sys.executable, "lease_script": LEASE_SCRIPT}
+    return load(Machine, {**here, **data})
 
 
 def _guess() -> dict[str, object]:

@@ -34,3 +34,8 @@ def read(wanted: Iterable[Sysctl]) -> frozenset[Sysctl]:
 def write(sysctl: Sysctl) -> None:
     with inside(sysctl.namespace):
         (ROOT / sysctl.key).write_text(sysctl.value)
+
+
+def silence_ipv6(namespace: str, link: str) -> None:
+    """A port of the deaf bridge speaks no IPv6 of its own."""
+    write(Sysctl(namespace=namespace, key=f"net/ipv6/conf/{link}/disable_ipv6", value="1"))

@@ -35,8 +35,8 @@ class Urgency(StrEnum):
     STOP = "stop"  # waits for a person
     DOWN = "down"  # was there, is silent
     LATE = "late"
+    BUSY = "busy"  # does not work now, heals by itself
     WEAK = "weak"  # works, not well
-    BUSY = "busy"  # heals by itself
     GOOD = "good"
     WAITING = "waiting"  # in store, line works
     NEVER = "never"  # known, has not reported yet

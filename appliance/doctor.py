@@ -1,0 +1,61 @@
+"""`noroshi doctor`: what is wrong and what to do, from a snapshot. Pure: the shell prints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.core.model import Phase, Reason
+from appliance.core.words import PHASE_WORDS, Sentence, words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    good: bool
+    what: str
+    do: str = ""
+
+
+def findings(status: dict[str, Any], steps: list[str], language: str) -> list[Finding]:
+    """`status` as the door gives it, `steps` what the plan still holds."""
+    ja = language == "ja"
+
+    def say(japanese: str, english: str) -> str:
+        return japanese if ja else english
+
+    sentence: Sentence = words(Reason(status["reason"]))
+    what, do = (sentence.what_ja, sentence.do_ja) if ja else (sentence.what_en, sentence.do_en)
+    phase = Phase(status["phase"])
+    found = [
+        Finding(
+            good=phase in (Phase.PROTECTED, Phase.STANDBY),
+            what=f"{PHASE_WORDS[phase][0 if ja else 1]}: {what} ({sentence.number})",
+            do=do,
+        )
+    ]
+    for x in status["uplinks"]:
+        state = x["address"] or (
+            say("住所なし", "no address") if x["carrier"] else say("線なし", "no carrier")
+        )
+        active = say(" ← 使用中", " ← in use") if x["active"] else ""
+        found.append(Finding(good=bool(x["address"]), what=f"{x['link']} ({x['kind']}): {state}{active}"))
+    hub = status["hub"]
+    if hub["round_trip"] is not None:
+        text = f"{hub['round_trip'] * 1000:.0f} ms, {hub['loss']:.0%}"
+        found.append(Finding(good=hub["quality"] != "poor", what=say(f"本部まで {text}", f"to HQ {text}")))
+    for x in status["desktops"]:
+        refused = x["refused"][language] if x["refused"] else ""
+        found.append(
+            Finding(
+                good=x["answer"] == "answers", what=f"{x['title']} {x['address']}: {refused or x['answer']}"
+            )
+        )
+    proof = status["proof"]
+    if proof and not proof["running"]:
+        bad = [x for x in proof["rows"] if not x["ok"]]
+        text = say(f"遮断の確認 {len(proof['rows'])}件", f"{len(proof['rows'])} proofs of this activation")
+        found.append(Finding(good=not bad, what=text, do=", ".join(x["target"] for x in bad)))
+    if steps:
+        text = say(f"やり残し {len(steps)}件: {steps[0]}", f"{len(steps)} steps left: {steps[0]}")
+        found.append(Finding(good=False, what=text, do="noroshi plan"))
+    return found

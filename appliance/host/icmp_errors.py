@@ -1,0 +1,34 @@
+"""ICMP errors as the kernel keeps them for a socket (ip(7), IP_RECVERR): only they tell a filter's refusal from a
+far host's."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+IP_RECVERR = 11  # linux/in.h
+_ORIGIN_ICMP = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
+_UNREACHABLE = 3
+_FILTER_CODES = frozenset({9, 10, 13})  # administratively prohibited (RFC 1812, 5.2.7.1)
+
+
+def keep(channel: socket.socket) -> None:
+    """Before connecting: ask the kernel to keep the errors."""
+    channel.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+
+
+def filter_address(channel: socket.socket) -> str:
+    """Who filtered this socket's packet: the address of the router that said "administratively prohibited", or
+    "" where nobody did."""
+    channel.setblocking(False)  # the last call on it: with a timeout Python would wait for more
+    try:
+        _, ancillary, _, _ = channel.recvmsg(64, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+        return ""
+    for level, kind, content in ancillary:
+        if (level, kind) != (socket.IPPROTO_IP, IP_RECVERR) or len(content) < 24:
+            continue
+        _, origin, icmp_type, code = struct.unpack_from("=IBBB", content)
+        if (origin, icmp_type) == (_ORIGIN_ICMP, _UNREACHABLE) and code in _FILTER_CODES:
+            return socket.inet_ntoa(content[20:24])  # sockaddr_in of the offender, behind sock_extended_err
+    return ""

@@ -1,0 +1,84 @@
+"""Tries packets as a laptop would: from a namespace of its own, plugged into the LAN bridge as one more isolated
+port, through the very rules that laptops meet. Leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from appliance.core.access_point import lan_address, probe_address
+from appliance.core.model import Address, Bridge, Protocol, Route
+from appliance.core.proof import CLOSED, OPEN, UNCLEAR, Trial
+from appliance.host import icmp_errors, namespaces, sysctl
+from appliance.host.namespaces import inside
+from appliance.host.netlink import MAIN, Netlink
+
+NAMESPACE = "noroshi-proof"
+PORT, INNER = "proof0", "proof1"
+TIMEOUT = 3.0  # seconds; our own refusal comes at once
+AT_ONCE = 8
+
+
+def prove(trials: Iterable[Trial], bridge: Bridge, lan: str) -> list[tuple[Trial, str]]:
+    """Each trial with its outcome. Raises OSError or NetlinkError when the stand-in laptop cannot be made."""
+    wanted = list(trials)
+    with _laptop(bridge, lan), ThreadPoolExecutor(AT_ONCE) as pool:
+        own = lan_address(lan).split("/")[0]
+        return list(zip(wanted, pool.map(lambda x: _knock(x, own), wanted), strict=True))
+
+
+@contextlib.contextmanager
+def _laptop(bridge: Bridge, lan: str) -> Iterator[None]:
+    netlink = Netlink()
+    try:
+        _remove(netlink, bridge)
+        namespaces.make(NAMESPACE)
+        netlink.make_pair(bridge.namespace, PORT, NAMESPACE, INNER)
+        sysctl.silence_ipv6(bridge.namespace, PORT)
+        netlink.add_port(bridge, PORT)
+        netlink.set_up(bridge.namespace, PORT)
+        netlink.set_up(NAMESPACE, "lo")
+        netlink.set_up(NAMESPACE, INNER)
+        netlink.add_address(Address(namespace=NAMESPACE, link=INNER, address=probe_address(lan)))
+        gateway = lan_address(lan).split("/")[0]
+        netlink.add_route(
+            Route(namespace=NAMESPACE, table=MAIN, destination="default", link=INNER, gateway=gateway)
+        )
+        yield
+    finally:
+        _remove(netlink, bridge)
+        netlink.close()
+
+
+def _remove(netlink: Netlink, bridge: Bridge) -> None:
+    netlink.remove_link(bridge.namespace, PORT)
+    namespaces.remove(NAMESPACE)
+    netlink.forget(NAMESPACE)
+
+
+def _knock(trial: Trial, box: str) -> str:
+    """Open: the packet arrived, even where the far host said no. Closed: our own box said that it is prohibited,
+    or there was no way at all. Anything else proves nothing."""
+    family = socket.AF_INET6 if ":" in trial.host else socket.AF_INET
+    kind = socket.SOCK_STREAM if trial.protocol is Protocol.TCP else socket.SOCK_DGRAM
+    with inside(NAMESPACE), socket.socket(family, kind) as channel:
+        channel.settimeout(TIMEOUT)
+        if family == socket.AF_INET:
+            icmp_errors.keep(channel)
+        try:
+            channel.connect((trial.host, trial.port))
+            if kind == socket.SOCK_DGRAM:
+                channel.send(b"\0")
+                channel.recv(1)
+        except TimeoutError:
+            return UNCLEAR
+        except OSError as error:
+            if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
+                return OPEN
+            if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL) and family == socket.AF_INET6:
+                return CLOSED
+            return CLOSED if icmp_errors.filter_address(channel) == box else UNCLEAR
+        return OPEN

@@ -1,0 +1,127 @@
+"""Puts a role, a machine and a door together and runs them: the one place where the real parts meet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from appliance.control import Door
+from appliance.core.codec import Invalid
+from appliance.core.desired import BRIDGE, LAN, REGISTER_GROUP, VETH
+from appliance.core.desktop_profiles import Profile
+from appliance.core.model import Bridge, Machine
+from appliance.core.proof import evidence, trials
+from appliance.core.rdp_file import FileRefused
+from appliance.daemon import Daemon, open_bell
+from appliance.field import FieldRole, Snapshot, Tools
+from appliance.host import files, firewall_boot, netlink, prover, rdp_signature, surroundings, wireguard
+from appliance.host.machine import RealMachine
+from appliance.host.probe import Probes
+from appliance.host.profiles import packaged_profiles
+from appliance.hub import register
+from appliance.hub.role import HubRole
+
+
+def run_daemon() -> None:
+    """The hub's daemon where HQ was set up in this state folder, else the box's."""
+    machine = surroundings.machine()
+    state, run = Path(machine.state), Path(machine.run)
+    files.make_folder(state, 0o755)
+    files.make_folder(run, 0o755)
+    if (state / "hub.json").exists():
+        _run_hub(machine, run)
+    else:
+        _run_field(machine, state, run)
+
+
+def _environment() -> dict[str, str]:
+    """What our own processes need to find this code."""
+    return {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _run_field(machine: Machine, state: Path, run: Path) -> None:
+    courier = machine.courier_uid
+    files.make_folder(run / "outbox", 0o770, 0, courier)
+    files.make_folder(state / "outbox", 0o770, 0, courier)
+    files.make_folder(run / "inbox", 0o700, courier, courier)
+    files.make_folder(run / "courier", 0o700, courier, courier)
+    files.make_folder(run / "leases", 0o700)
+    firewall_boot.close(machine)
+    profiles = packaged_profiles()
+    daemons: list[Daemon] = []
+    probes = Probes(machine.field, machine.outside, profiles, lambda: daemons[0].wake())
+    tools = Tools(
+        new_keys=wireguard.new_box_keys,
+        public_of=wireguard.public_of,
+        aim=probes.aim,
+        ring_courier=lambda: _ring(run / "courier" / "bell"),
+        prove=lambda snapshot: _prove(machine, profiles, snapshot, lambda: daemons[0].wake()),
+        verify_rdp=_is_signed,
+    )
+    role = FieldRole(machine, tools, surroundings.serial())
+    daemon = Daemon(RealMachine(machine, _environment(), probes), role)
+    daemons.append(daemon)
+    open_bell(run / "wake", daemon)
+    (run / "wake").chmod(0o666)
+    door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
+    door.start()
+    probes.start()
+    daemon.run(lambda: (*netlink.listen(machine.outside), *netlink.listen(machine.field)))
+    door.close()
+
+
+def _run_hub(machine: Machine, run: Path) -> None:
+    register.prepare(database_url(machine), web_uid=machine.hq_uid, group=REGISTER_GROUP)
+    role = HubRole(machine, packaged_profiles())
+    daemon = Daemon(RealMachine(machine, _environment(), None), role)
+    uids = frozenset({machine.hq_uid, machine.intake_uid})
+    door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP)
+    door.start()
+    daemon.run(lambda: netlink.listen(machine.outside))
+    door.close()
+
+
+def database_url(machine: Machine) -> str:
+    return f"sqlite:///{machine.state}/register/register.sqlite3"
+
+
+def _ring(bell: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
+        channel.setblocking(False)
+        channel.sendto(b"!", str(bell))
+
+
+def _is_signed(text: str, certificate: str) -> bool:
+    try:
+        rdp_signature.verify(text, certificate)
+    except (FileRefused, Invalid, ValueError):
+        return False
+    return True
+
+
+def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, wake: Any) -> dict[str, Any]:
+    """The negative tests of this activation; a stand-in laptop that cannot be made is a failed proof."""
+    assignment = snapshot.config.assignment
+    if assignment is None:
+        return evidence((), time.time())
+    bridge = Bridge(
+        namespace=machine.outside,
+        name=BRIDGE,
+        ports=(),
+        veth=VETH,
+        peer=LAN,
+        peer_namespace=machine.field,
+    )
+    wanted = trials(assignment, snapshot.allowed, profiles, snapshot.uplinks)
+    try:
+        result = evidence(prover.prove(wanted, bridge, assignment.lan), time.time())
+    except Exception as error:  # evidence must come to an end, whatever the kernel says
+        sys.stderr.write(f"noroshi: the proof could not be made: {error}\n")
+        result = evidence((), time.time())
+    wake()
+    return result
