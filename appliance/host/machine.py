@@ -36,6 +36,12 @@ from appliance.host.units import ProcessUnits
 GO = "wireguard-go"
 
 
+def _tables(desired: Desired | None) -> frozenset[tuple[str, int]]:
+    if desired is None:
+        return frozenset()
+    return desired.owned_tables | {(x.namespace, x.table) for x in desired.routes}
+
+
 class RealMachine:
     """One box or one hub. `probes` is None on a hub, which asks nobody."""
 
@@ -60,9 +66,7 @@ class RealMachine:
             namespaces=spaces,
             links=self._netlink.links(sorted(spaces)),
             addresses=addresses(spaces),
-            routes=self._netlink.routes(
-                x for x in (desired.owned_tables if desired else ()) if x[0] in spaces
-            ),
+            routes=self._netlink.routes(x for x in _tables(desired) if x[0] in spaces),
             rules=self._rules(desired),
             sysctls=sysctl.read(desired.sysctls if desired else ()),
             firewalls=tuple((x, self._rulesets.digest(x)) for x in sorted(spaces)),

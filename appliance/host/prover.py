@@ -16,7 +16,6 @@ from appliance.host import icmp_errors, namespaces, sysctl
 from appliance.host.namespaces import inside
 from appliance.host.netlink import MAIN, Netlink
 
-NAMESPACE = "noroshi-proof"
 PORT, INNER = "proof0", "proof1"
 TIMEOUT = 3.0  # seconds; our own refusal comes at once
 AT_ONCE = 8
@@ -25,46 +24,47 @@ AT_ONCE = 8
 def prove(trials: Iterable[Trial], bridge: Bridge, lan: str) -> list[tuple[Trial, str]]:
     """Each trial with its outcome. Raises OSError or NetlinkError when the stand-in laptop cannot be made."""
     wanted = list(trials)
-    with _laptop(bridge, lan), ThreadPoolExecutor(AT_ONCE) as pool:
+    laptop = f"{bridge.peer_namespace}-proof"
+    with _laptop(laptop, bridge, lan), ThreadPoolExecutor(AT_ONCE) as pool:
         own = lan_address(lan).split("/")[0]
-        return list(zip(wanted, pool.map(lambda x: _knock(x, own), wanted), strict=True))
+        return list(zip(wanted, pool.map(lambda x: _knock(laptop, x, own), wanted), strict=True))
 
 
 @contextlib.contextmanager
-def _laptop(bridge: Bridge, lan: str) -> Iterator[None]:
+def _laptop(name: str, bridge: Bridge, lan: str) -> Iterator[None]:
     netlink = Netlink()
     try:
-        _remove(netlink, bridge)
-        namespaces.make(NAMESPACE)
-        netlink.make_pair(bridge.namespace, PORT, NAMESPACE, INNER)
+        _remove(netlink, name, bridge)
+        namespaces.make(name)
+        netlink.make_pair(bridge.namespace, PORT, name, INNER)
         sysctl.silence_ipv6(bridge.namespace, PORT)
         netlink.add_port(bridge, PORT)
         netlink.set_up(bridge.namespace, PORT)
-        netlink.set_up(NAMESPACE, "lo")
-        netlink.set_up(NAMESPACE, INNER)
-        netlink.add_address(Address(namespace=NAMESPACE, link=INNER, address=probe_address(lan)))
+        netlink.set_up(name, "lo")
+        netlink.set_up(name, INNER)
+        netlink.add_address(Address(namespace=name, link=INNER, address=probe_address(lan)))
         gateway = lan_address(lan).split("/")[0]
         netlink.add_route(
-            Route(namespace=NAMESPACE, table=MAIN, destination="default", link=INNER, gateway=gateway)
+            Route(namespace=name, table=MAIN, destination="default", link=INNER, gateway=gateway)
         )
         yield
     finally:
-        _remove(netlink, bridge)
+        _remove(netlink, name, bridge)
         netlink.close()
 
 
-def _remove(netlink: Netlink, bridge: Bridge) -> None:
+def _remove(netlink: Netlink, name: str, bridge: Bridge) -> None:
     netlink.remove_link(bridge.namespace, PORT)
-    namespaces.remove(NAMESPACE)
-    netlink.forget(NAMESPACE)
+    namespaces.remove(name)
+    netlink.forget(name)
 
 
-def _knock(trial: Trial, box: str) -> str:
+def _knock(laptop: str, trial: Trial, box: str) -> str:
     """Open: the packet arrived, even where the far host said no. Closed: our own box said that it is prohibited,
     or there was no way at all. Anything else proves nothing."""
     family = socket.AF_INET6 if ":" in trial.host else socket.AF_INET
     kind = socket.SOCK_STREAM if trial.protocol is Protocol.TCP else socket.SOCK_DGRAM
-    with inside(NAMESPACE), socket.socket(family, kind) as channel:
+    with inside(laptop), socket.socket(family, kind) as channel:
         channel.settimeout(TIMEOUT)
         if family == socket.AF_INET:
             icmp_errors.keep(channel)

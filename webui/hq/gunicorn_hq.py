@@ -23,3 +23,4 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn's heartbeat file
+control_socket_disable = True  # nobody steers it from outside; the daemon restarts it
