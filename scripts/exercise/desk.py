@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import socket
 import ssl
 import sys
 import time
@@ -48,8 +47,26 @@ def start(place: Place, *, patience: float = 30.0) -> Desk:
     folder = place.folder("desk", mode=0o700)
     password = secrets.token_urlsafe(12)
     run(
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", "-subj", "/CN=desk.example"),
-        *("-addext", f"subjectAltName=IP:{ADDRESS}", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"),
+        *(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "3",
+            "-subj",
+            "/CN=desk.example",
+        ),
+        *(
+            "-addext",
+            f"subjectAltName=IP:{ADDRESS}",
+            "-keyout",
+            f"{folder}/key.pem",
+            "-out",
+            f"{folder}/cert.pem",
+        ),
     )
     certificate = ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
     desk = Desk(
@@ -65,7 +82,16 @@ def start(place: Place, *, patience: float = 30.0) -> Desk:
     (folder / "hash").write_text(run("openssl", "passwd", "-6", "-stdin", text=password).strip())
     (folder / "start").write_text(f"{password} {SIZE[0]}x{SIZE[1]} #{bytes(BACKGROUND).hex()}")
     inside = (
-        *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *(
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ),
         *(sys.executable, "-B", str(Path(__file__).with_name("desk_inside.py")), str(folder)),
     )
     processes.start(place, "desk", within(place.namespace("desk"), inside, mounts=False))
@@ -88,7 +114,9 @@ def read(place: Place) -> Desk:
     return Desk(**json.loads((place.root / "desk" / "desk.json").read_text()))
 
 
-def greets(place: Place, machine: str, address: str = ADDRESS, port: int = PORT, seconds: float = 1.0) -> bool:
+def greets(
+    place: Place, machine: str, address: str = ADDRESS, port: int = PORT, seconds: float = 1.0
+) -> bool:
     """True if RDP answers the X.224 greeting when asked from `machine`."""
     with socket_in(place.namespace(machine)) as asking:
         asking.settimeout(seconds)

@@ -1,10 +1,11 @@
-"""The DHCP client of a laptop or a phone, with the habits of one: a cable put in again asks again."""
+"""The DHCP client of a laptop or a phone. `dhcp_inside.py` runs in its namespace; this starts it and asks it."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from scripts.exercise import processes
 from scripts.exercise.place import Place
 from scripts.exercise.processes import run, within
 
-SCRIPT = Path(__file__).with_name("udhcpc-script")
+INSIDE = Path(__file__).with_name("dhcp_inside.py")
 LINK = "eth0"
 
 
@@ -44,7 +45,7 @@ class Client:
 
     def start(self) -> None:
         self._leases.write_text("")
-        argv = ("udhcpc", "-f", "-i", LINK, "-s", str(SCRIPT), "-t", "3", "-T", "1", "-A", "1", "-x", f"hostname:{self.machine}")
+        argv = (sys.executable, "-B", str(INSIDE), LINK, self.machine)
         processes.start(
             self.place,
             self._name,
@@ -77,7 +78,6 @@ class Client:
         if running is None or not running.alive:
             self.start()
             return
-        processes.signal_to(running, signal.SIGUSR2)
         processes.signal_to(running, signal.SIGUSR1)
 
     def pull_cable(self) -> None:
@@ -85,7 +85,6 @@ class Client:
 
     def put_cable(self) -> None:
         run("ip", "-n", self.place.namespace(self.machine), "link", "set", LINK, "up")
-        self.ask_again()
 
     def wait(self, network: str = "0.0.0.0/0", *, patience: float, again_every: float = 1.5) -> Lease:
         """The first lease inside `network`; while there is none, the cable is put in again now and then."""

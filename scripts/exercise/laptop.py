@@ -56,8 +56,19 @@ class Laptop:
         folder = self.place.folder("laptop")
         width, height = desk.SIZE
         reading, writing = os.pipe()
-        argv = ("Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24", "-fbdir", str(folder))
-        processes.start(self.place, "laptop-screen", (*argv, "-nolisten", "tcp", "-noreset"), pass_fds=(writing,))
+        argv = (
+            "Xvfb",
+            "-displayfd",
+            str(writing),
+            "-screen",
+            "0",
+            f"{width}x{height}x24",
+            "-fbdir",
+            str(folder),
+        )
+        processes.start(
+            self.place, "laptop-screen", (*argv, "-nolisten", "tcp", "-noreset"), pass_fds=(writing,)
+        )
         os.close(writing)
         with os.fdopen(reading) as answer:
             number = answer.readline().strip()

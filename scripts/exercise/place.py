@@ -99,10 +99,8 @@ def claim(place: Place) -> bool:
             return False
         if owner or is_kept(place):
             whose = f"process {owner} runs it" if owner else "it was left up with --keep"
-            raise Occupied(
-                f"Another exercise is up ({whose}). Remove it first: sudo scripts/demo --down"
-            )
-        leftovers = place.root.exists()
+            raise Occupied(f"Another exercise is up ({whose}). Remove it first: sudo scripts/demo --down")
+        leftovers = place.root.exists() or any(Path("/run/netns", x).exists() for x in place.namespaces)
         place.folder()
         (place.root / "owner").write_text(f"{os.getpid()} {started_at(os.getpid())}")
         return leftovers

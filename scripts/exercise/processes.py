@@ -46,7 +46,7 @@ def within(namespace: str, argv: Sequence[str], *, uid: int = 0, mounts: bool = 
     `mounts=True` goes through `ip netns exec`: /etc/netns/NAME/resolv.conf applies, but namespaces made
     inside are invisible outside. `mounts=False` changes the network namespace only.
     """
-    entering = ("ip", "netns", "exec", namespace)
+    entering: tuple[str, ...] = ("ip", "netns", "exec", namespace)
     if not mounts:
         entering = ("nsenter", f"--net=/run/netns/{namespace}", "--")
     person = ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--") if uid else ()

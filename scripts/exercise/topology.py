@@ -1,17 +1,16 @@
 """The wires: namespaces, cables, mobile routers. Nothing of Noroshi runs here.
 
-                         noroshi-internet  (192.0.2.80: some server)
-          203.0.113.0/24 /        |198.51.100.0/25  \\198.51.100.128/25
-                 noroshi-hq   noroshi-router-a    noroshi-router-b
-            10.10.0.0/24 |        |192.168.1.0/24    |192.168.8.0/24
-                noroshi-desk      +--- noroshi-box --+
-                                  port1 |   | port2
-                           noroshi-laptop   noroshi-phone
+               noroshi-internet  (192.0.2.80: some server)
+203.0.113.0/24 /        |198.51.100.0/25  \\198.51.100.128/25
+       noroshi-hq   noroshi-router-a    noroshi-router-b
+  10.10.0.0/24 |        |192.168.1.0/24    |192.168.8.0/24
+      noroshi-desk      +--- noroshi-box --+
+                        port1 |   | port2
+                 noroshi-laptop   noroshi-phone
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +136,14 @@ def up(place: Place) -> None:
         (place.root / "made-run-netns").touch()
     for machine in RESOLVING:
         _own_resolv_conf(place, machine)
+    _wire(place)
+    for router in ROUTERS.values():
+        _nft(place, router, ROUTER_RULES)
+        _serve_addresses(place, router)
+    (place.root / "topology").touch()
+
+
+def _wire(place: Place) -> None:
     for machine in OURS:
         run("ip", "netns", "add", place.namespace(machine))
         if machine in NO_IPV6:
@@ -150,10 +157,6 @@ def up(place: Place) -> None:
         _ip(place, machine, f"route add default via {gateway}")
     for machine in FORWARDING:
         set_sysctl(place.namespace(machine), "net/ipv4/ip_forward", "1")
-    for router in ROUTERS.values():
-        _nft(place, router, ROUTER_RULES)
-        _serve_addresses(place, router)
-    (place.root / "topology").touch()
 
 
 def down(place: Place) -> None:
@@ -168,6 +171,8 @@ def down(place: Place) -> None:
     if (place.root / "made-run-netns").exists() and not any(Path("/run/netns").glob("*")):
         run("umount", "/run/netns", check=False)  # `ip netns add` mounted it on itself
         _remove_if_empty(Path("/run/netns"))
+    if (place.root / "code").is_mount():
+        run("umount", "--lazy", str(place.root / "code"))
     shutil.rmtree(place.root, ignore_errors=True)
 
 
@@ -253,6 +258,6 @@ def _own_resolv_conf(place: Place, machine: str) -> None:
 
 def _remove_if_empty(folder: Path) -> None:
     try:
-        os.rmdir(folder)
+        folder.rmdir()
     except OSError:
         return

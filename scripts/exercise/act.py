@@ -1,0 +1,151 @@
+"""One act of the exercise: from power-on to the first desktop pixels, watched from all sides at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.exercise import machines
+from scripts.exercise.laptop import Opened
+from scripts.exercise.namespaces import entered
+from scripts.exercise.progress import Progress
+from scripts.exercise.timeline import EVENTS, ZERO_TOUCH, Timeline
+from scripts.exercise.whole import Exercise
+
+FLEET = "10.211.0.0/16"  # the LAN prefixes HQ gives to boxes
+OPEN = frozenset({"PROTECTED", "DEGRADED"})
+BOX_MILESTONES = ("uplink", "ticket-accepted", "tunnel")
+PATIENCE = 90.0  # seconds for the whole act
+
+
+@dataclass(slots=True)
+class Act:
+    """`ticket` is None where the box was enrolled in peacetime: then nobody touches anything."""
+
+    exercise: Exercise
+    shots: Path
+    tell: Progress
+    ticket: str | None
+    moments: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    opened: Opened | None = None
+
+    def run(self) -> Timeline:
+        self.shots.mkdir(parents=True, exist_ok=True)
+        before = time.time()
+        self._mark("power-on", self.exercise.power_on())
+        deadline = time.monotonic() + PATIENCE
+        with ThreadPoolExecutor(max_workers=2) as workers:
+            parts = {"the laptop": workers.submit(self._laptop, deadline)}
+            if self.ticket is not None:
+                parts["the phone"] = workers.submit(self._phone, self.ticket)
+            self._watch(deadline, lambda: all(part.done() for part in parts.values()))
+            for who, part in parts.items():
+                self._collect(who, part)
+        self._first_ping(before)
+        return self.timeline()
+
+    def timeline(self) -> Timeline:
+        return Timeline(
+            moments=dict(self.moments),
+            expected=tuple(EVENTS) if self.ticket is not None else ZERO_TOUCH,
+            screenshot=str(self.opened.screenshot) if self.opened else "",
+            colours=self.opened.colours if self.opened else 0,
+        )
+
+    def _mark(self, event: str, at: float) -> None:
+        if event not in self.moments:
+            self.moments[event] = at
+            self.tell(f"{event} (+{at - self.moments['power-on']:.2f} s)")
+
+    def _collect(self, who: str, part: Future[Any]) -> None:
+        problem = part.exception()
+        if problem is not None:
+            self.problems.append(f"{who}: {problem}")
+            self.tell(f"{who}: {problem}")
+
+    def _watch(self, deadline: float, done: Callable[[], bool]) -> None:
+        """Take down what the box says it reached, while laptop and phone do their part."""
+        while not done() and time.monotonic() < deadline + 5:
+            status = machines.status(self.exercise.place)
+            self._note_milestones(status)
+            time.sleep(0.1)
+        self._note_milestones(machines.status(self.exercise.place))
+
+    def _note_milestones(self, status: dict[str, Any] | None) -> None:
+        reached = status["milestones"] if status else {}
+        for event in BOX_MILESTONES:
+            if event in reached and event in EVENTS and (self.ticket is not None or event in ZERO_TOUCH):
+                self._mark(event, float(reached[event]))
+
+    def _phone(self, ticket: str) -> None:
+        self.exercise.phone.dhcp.wait(patience=20)
+        walk = self.exercise.phone.walk(ticket, self.shots, patience=PATIENCE)
+        self.tell(f"the phone walked {' → '.join(walk.steps)}")
+
+    def _laptop(self, deadline: float) -> None:
+        """Somebody sits down at the laptop as soon as the box says it is open."""
+        status = self._until(deadline, "the box never opened its desktops", is_open)
+        lease = self.exercise.laptop.dhcp.wait(FLEET, patience=max(1.0, deadline - time.monotonic()))
+        self._mark("laptop-address", lease.at)
+        self.opened = self.exercise.laptop.open_desktop(
+            self.exercise.access,
+            self.shots / "desktop.png",
+            rdp_file=self._take_rdp_file(status),
+            patience=max(1.0, deadline - time.monotonic()),
+        )
+        self._mark("first-pixels", self.opened.at)
+
+    def _take_rdp_file(self, status: dict[str, Any]) -> Path:
+        """What a person does who presses 「このパソコンで開く」."""
+        name = status["desktops"][0]["name"]
+        with entered(self.exercise.place.namespace("laptop")):
+            content = fetch(f"/desktops/{name}.rdp")
+        path = self.exercise.place.folder("laptop") / f"{name}.rdp"
+        path.write_bytes(content)
+        return path
+
+    def _until(
+        self, deadline: float, complaint: str, wanted: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        while time.monotonic() < deadline:
+            status = machines.status(self.exercise.place)
+            if status is not None and wanted(status):
+                return status
+            time.sleep(0.05)
+        raise TimeoutError(complaint)
+
+    def _first_ping(self, after: float) -> None:
+        """When HQ heard of the box for the first time since `after`."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for box in machines.board(self.exercise.place):
+                heard = [at for at in (box["first_ping"], box["last_ping"]) if at is not None and at >= after]
+                if heard:
+                    self._mark("first-ping", min(heard))
+                    return
+            time.sleep(0.5)
+        self.problems.append("HQ: the box never reported")
+
+
+def is_open(status: dict[str, Any]) -> bool:
+    return status["phase"] in OPEN and bool(status["desktops"])
+
+
+def fetch(path: str) -> bytes:
+    """A file from the box's own pages, from the namespace the calling thread is in."""
+    import http.client
+
+    connection = http.client.HTTPConnection("10.86.86.1", timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"the box answered {answer.status} for {path}")
+        return answer.read()
+    finally:
+        connection.close()
