@@ -55,6 +55,7 @@ class Memory:
     key_since: float = 0.0
     letter_at: float = 0.0
     reported_at: float = 0.0
+    reported: tuple[Phase, Reason] | None = None  # what HQ was told last
     sequence: int = 0
     begun: bool = False
     shaken_key: str = ""
@@ -344,6 +345,7 @@ class FieldRole:
         if keys is None:
             return
         memory.reported_at = snapshot.observed.now
+        memory.reported = (snapshot.status.phase, snapshot.status.reason)
         memory.sequence += 1
         body = json.dumps(
             health.report(

@@ -207,6 +207,10 @@ def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
         "net/ipv4/conf/all/rp_filter": "0",  # no default route in main: even loose checking would drop replies
         "net/ipv4/conf/default/rp_filter": "0",
         "net/ipv4/conf/all/arp_ignore": "1",
+        # What crosses the bridge is layer 2 only: this namespace's rules must not see it, let alone drop it.
+        "net/bridge/bridge-nf-call-iptables": "0",
+        "net/bridge/bridge-nf-call-ip6tables": "0",
+        "net/bridge/bridge-nf-call-arptables": "0",
         f"net/ipv6/conf/{BRIDGE}/disable_ipv6": "1",
         f"net/ipv6/conf/{VETH}/disable_ipv6": "1",
     }
@@ -218,6 +222,7 @@ def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
     field = {
         "net/ipv4/ip_forward": "1",
         "net/ipv4/ip_unprivileged_port_start": "80",  # the pages' server needs no privilege
+        "net/ipv4/icmp_ratelimit": "0",  # every refusal is told: programs fail fast, and a proof can count on it
         "net/ipv4/conf/all/arp_ignore": "1",  # the tunnel's address is nobody's business on the LAN
         "net/ipv4/conf/all/rp_filter": "1",
         "net/ipv4/conf/all/accept_redirects": "0",

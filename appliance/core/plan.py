@@ -185,8 +185,14 @@ def _sysctls(desired: Desired, observed: Observed) -> list[Step]:
     return [
         SetSysctl(sysctl=x)
         for x in sorted(desired.sysctls)
-        if known.get((x.namespace, x.key)) != x.value and _applies(x, desired, observed)
+        if known.get((x.namespace, x.key), x.value if _optional(x) else None) != x.value
+        and _applies(x, desired, observed)
     ]
+
+
+def _optional(sysctl: Sysctl) -> bool:
+    """The bridge's own filter is a module: its settings are there only while it is loaded."""
+    return sysctl.key.startswith("net/bridge/")
 
 
 def _applies(sysctl: Sysctl, desired: Desired, observed: Observed) -> bool:

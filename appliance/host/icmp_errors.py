@@ -9,7 +9,6 @@ import struct
 IP_RECVERR = 11  # linux/in.h
 _ORIGIN_ICMP = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
 _UNREACHABLE = 3
-_FILTER_CODES = frozenset({9, 10, 13})  # administratively prohibited (RFC 1812, 5.2.7.1)
 
 
 def keep(channel: socket.socket) -> None:
@@ -17,9 +16,9 @@ def keep(channel: socket.socket) -> None:
     channel.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
 
 
-def filter_address(channel: socket.socket) -> str:
-    """Who filtered this socket's packet: the address of the router that said "administratively prohibited", or
-    "" where nobody did."""
+def unreachable_by(channel: socket.socket) -> str:
+    """Who said that this socket's destination cannot be reached, for whatever reason (RFC 792, type 3): the address
+    of that router, or "" where nobody did."""
     channel.setblocking(False)  # the last call on it: with a timeout Python would wait for more
     try:
         _, ancillary, _, _ = channel.recvmsg(64, 512, socket.MSG_ERRQUEUE)
@@ -28,7 +27,7 @@ def filter_address(channel: socket.socket) -> str:
     for level, kind, content in ancillary:
         if (level, kind) != (socket.IPPROTO_IP, IP_RECVERR) or len(content) < 24:
             continue
-        _, origin, icmp_type, code = struct.unpack_from("=IBBB", content)
-        if (origin, icmp_type) == (_ORIGIN_ICMP, _UNREACHABLE) and code in _FILTER_CODES:
+        _, origin, icmp_type = struct.unpack_from("=IBB", content)
+        if (origin, icmp_type) == (_ORIGIN_ICMP, _UNREACHABLE):
             return socket.inet_ntoa(content[20:24])  # sockaddr_in of the offender, behind sock_extended_err
     return ""

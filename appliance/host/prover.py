@@ -60,8 +60,8 @@ def _remove(netlink: Netlink, name: str, bridge: Bridge) -> None:
 
 
 def _knock(laptop: str, trial: Trial, box: str) -> str:
-    """Open: the packet arrived, even where the far host said no. Closed: our own box said that it is prohibited,
-    or there was no way at all. Anything else proves nothing."""
+    """Open: the packet arrived, even where the far host said no. Closed: our own box said so, because a rule
+    forbids it or because it has no way there. Anything else proves nothing."""
     family = socket.AF_INET6 if ":" in trial.host else socket.AF_INET
     kind = socket.SOCK_STREAM if trial.protocol is Protocol.TCP else socket.SOCK_DGRAM
     with inside(laptop), socket.socket(family, kind) as channel:
@@ -80,5 +80,5 @@ def _knock(laptop: str, trial: Trial, box: str) -> str:
                 return OPEN
             if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL) and family == socket.AF_INET6:
                 return CLOSED
-            return CLOSED if icmp_errors.filter_address(channel) == box else UNCLEAR
+            return CLOSED if icmp_errors.unreachable_by(channel) == box else UNCLEAR
         return OPEN
