@@ -79,16 +79,17 @@ JOINED: Status = {
 }
 MISSION = {"kind": "disaster", "site": SITE, "start": NOW - 3600, "end": NOW + 4 * 86400}
 AT_WORK: Status = {**JOINED, "desktops": [DESK], "mission": MISSION, "laptops": 3}
+PROOF_ROWS = [
+    {"what": "総務課の共用デスクトップ", "target": "10.10.0.20:3389", "expected": "open", "outcome": "open", "ok": True},
+    {"what": "ファイル共有", "target": "10.10.0.20:445", "expected": "closed", "outcome": "closed", "ok": True},
+    {"what": "インターネット", "target": "192.0.2.80:80", "expected": "closed", "outcome": "closed", "ok": True},
+]  # fmt: skip
 PROOF = {
     "at": NOW - 30,
     "ok": True,
     "running": False,
-    "rows": [
-        {"what": "総務課の共用デスクトップ", "target": "10.10.0.20:3389", "expected": "open", "outcome": "open", "ok": True},
-        {"what": "ファイル共有", "target": "10.10.0.20:445", "expected": "closed", "outcome": "closed", "ok": True},
-        {"what": "インターネット", "target": "192.0.2.80:80", "expected": "closed", "outcome": "closed", "ok": True},
-    ],
-}  # fmt: skip
+    "rows": PROOF_ROWS,
+}
 
 NO_LINE = status("SETUP", Reason.NO_TICKET)
 PLUGGED = status("SETUP", Reason.NO_TICKET, uplinks=[{**ETHERNET, "address": "", "active": False}])

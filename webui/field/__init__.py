@@ -33,7 +33,7 @@ ACCESS = {
     "captive_api": "probe",
     "probe": "probe",
 }
-FORM_TEXT = 64 * 1024  # bytes of typed text that a form may carry
+FORM_TEXT = 256 * 1024  # bytes of typed text that a form may carry; below 128 KiB werkzeug refuses photos too
 
 
 def create_app(door: Path, hosts: tuple[str, ...] = ()) -> Flask:

@@ -1,0 +1,272 @@
+"""The field web's pages over a real door: each step, each mishap, nothing lost, nothing remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.webui import statuses
+from tests.webui.door import RecordedDoor
+from tests.webui.visitor import Visitor
+
+INVITATION = "NOROSHI:MFRGGZDFMZTWQ2LK"
+
+
+@pytest.mark.parametrize("name", statuses.EVERY)
+@pytest.mark.parametrize("path", ["/", "/details", "/live", "/live/details"])
+def test_every_status_has_a_page(phone: Visitor, box: RecordedDoor, name: str, path: str) -> None:
+    box.answers["status"] = statuses.EVERY[name]
+    page = phone.get(path)
+    assert page.code == 200
+    assert statuses.EVERY[name]["phase"] in page.html
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "said"),
+    [
+        ("no-line", "line", "回線の機器を青い口に差しましたか?"),
+        ("plugged", "line", "回線の機器はありますが、まだ返事がありません"),
+        ("fresh", "ticket", "本部から届いたQRコードを撮ってください"),
+        ("joining", "joining", "あと約20秒。このままお待ちください"),
+        ("hub-silent", "joining", "もう少しかかっています"),
+        ("working", "done", "つながりました"),
+        ("reconnecting", "done", "作業は消えません"),
+        ("cut", "line", "回線が切れました"),
+        ("drill", "done", "【訓練】本番のデスクトップは開きません"),
+        ("stored", "standby", "この箱は点検済です"),
+        ("revoked", "blocked", "本部がこの箱の利用を停止しました"),
+        ("failed", "blocked", "3-12"),
+    ],
+)
+def test_the_page_says_in_plain_words_where_the_box_stands(
+    phone: Visitor, box: RecordedDoor, name: str, step: str, said: str
+) -> None:
+    box.answers["status"] = statuses.EVERY[name]
+    page = phone.get()
+    assert page.step == step
+    assert said in page.text
+
+
+def test_a_pasted_invitation_becomes_the_question_about_the_site(phone: Visitor, box: RecordedDoor) -> None:
+    page = phone.send("/ticket", ticket=INVITATION)
+    assert (page.code, page.step) == (200, "site")
+    assert f"ここは「{statuses.SITE}」ですか?" in page.text
+    assert statuses.HQ in page.text
+    assert f'value="{INVITATION}"' in page.html
+    assert box.questions("read-ticket") == [{"ask": "read-ticket", "ticket": INVITATION}]
+    assert not box.questions("redeem")
+
+
+def test_yes_redeems_the_invitation_and_goes_to_the_first_screen(phone: Visitor, box: RecordedDoor) -> None:
+    page = phone.send("/join", ticket=INVITATION, answer="yes")
+    assert (page.code, page.answer.headers["Location"]) == (303, "/")
+    assert box.questions("redeem") == [{"ask": "redeem", "ticket": INVITATION}]
+
+
+@pytest.mark.parametrize("answer", [{"answer": "no"}, {}])
+def test_anything_but_yes_changes_nothing(phone: Visitor, box: RecordedDoor, answer: dict[str, str]) -> None:
+    page = phone.send("/join", ticket=INVITATION, **answer)
+    assert page.step == "ticket"
+    assert "この招待QRコードは使いませんでした" in page.text
+    assert not box.questions("redeem")
+
+
+def test_the_invitation_is_never_in_an_address(phone: Visitor) -> None:
+    for page in (
+        phone.send("/ticket", ticket=INVITATION),
+        phone.send("/join", ticket=INVITATION, answer="yes"),
+    ):
+        assert INVITATION not in page.answer.headers.get("Location", "")
+        assert not any(INVITATION in part for part in page.html.split('"') if part.startswith(("/", "http")))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("torn", "QRコードの文字が途中で切れています"),
+        ("altered", "QRコードの内容が書きかえられています"),
+        ("expired", "このQRコードは使用期限が過ぎています"),
+        ("foreign", "これは別の役所のQRコードです"),
+        ("ticket-used", "このQRコードは使用済みです"),
+        ("format", "これは招待QRコードではありません"),
+        ("disk-full", "この箱の保存場所がいっぱいです"),
+    ],
+)
+@pytest.mark.parametrize("ask", ["read-ticket", "redeem"])
+def test_a_refused_invitation_gets_one_sentence_and_its_text_is_kept(
+    phone: Visitor, box: RecordedDoor, code: str, said: str, ask: str
+) -> None:
+    box.answers[ask] = code
+    path = "/ticket" if ask == "read-ticket" else "/join"
+    page = phone.send(path, ticket=INVITATION, answer="yes")
+    assert (page.code, page.step) == (422, "ticket")
+    assert said in page.text
+    assert page.html.count('role="alert" id="error"') == 1
+    assert f">{INVITATION}</textarea>" in page.html
+
+
+def test_an_empty_form_says_what_to_give(phone: Visitor, box: RecordedDoor) -> None:
+    page = phone.send("/ticket", ticket="  \n ")
+    assert (page.code, page.step) == (422, "ticket")
+    assert "QRコードも文字も入っていません" in page.text
+    assert not box.questions("read-ticket")
+
+
+def test_pasted_html_stays_text(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["read-ticket"] = "format"
+    page = phone.send("/ticket", ticket='</textarea><script>alert("x")</script>')
+    assert "<script>alert" not in page.html
+    assert "&lt;/textarea&gt;" in page.html
+
+
+def test_hostile_names_from_an_invitation_or_hq_stay_text(phone: Visitor, box: RecordedDoor) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    box.answers["read-ticket"] = {**statuses.READ, "site": evil, "hq_name": evil}
+    assert "<img" not in phone.send("/ticket", ticket=INVITATION).html
+    desks = [{**statuses.DESK, "title": evil}]
+    box.answers["status"] = {**statuses.WITH_WIFI, "site": evil, "hq_name": evil, "desktops": desks}
+    for path in ("/", "/sheet", "/details"):
+        assert "<img" not in phone.get(path).html
+
+
+def test_a_very_long_text_is_cut_before_it_reaches_the_door(phone: Visitor, box: RecordedDoor) -> None:
+    phone.send("/ticket", ticket="NOROSHI:" + "A" * 100_000)
+    (question,) = box.questions("read-ticket")
+    assert len(question["ticket"]) == 8192
+
+
+def test_the_invitation_may_be_read_before_there_is_a_line(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.NO_LINE
+    assert phone.get().step == "line"
+    assert 'href="/ticket"' in phone.get().html
+    assert phone.get("/ticket").step == "ticket"
+    box.answers["status"] = statuses.WORKING
+    assert phone.get("/ticket").answer.headers["Location"] == "/"
+
+
+def test_a_refused_joining_offers_a_new_start(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.USED_UP
+    assert 'action="/start-over"' in phone.get().html
+    assert phone.send("/start-over").code == 303
+    assert box.questions("start-over")
+    box.answers["status"] = statuses.REVOKED
+    assert 'action="/start-over"' not in phone.get().html
+
+
+def test_a_dead_daemon_is_said_in_words_on_every_page(phone: Visitor, box: RecordedDoor) -> None:
+    token = phone.get().token
+    box.close()
+    page = phone.get()
+    assert (page.code, page.step) == (200, "closed")
+    assert "安全のため停止中" in page.text
+    assert "3-20" in page.text
+    assert phone.get("/live").code == 200
+    page = phone.send("/ticket", token, ticket=INVITATION)
+    assert "この箱の中身が動いていません" in page.text
+    assert INVITATION in page.html
+    page = phone.send("/join", token, ticket=INVITATION, answer="yes")
+    assert "この箱の中身が動いていません" in page.text
+    assert phone.send("/start-over", token).step == "closed"
+    for path in ("/desktops/desk-1.rdp", "/sheet", "/details", "/captive-api", "/ticket"):
+        assert phone.get(path).code < 500
+    assert phone.send("/prove", token).code == 422
+
+
+def test_a_page_comes_back_when_the_daemon_does(phone: Visitor, box: RecordedDoor) -> None:
+    box.close()
+    assert phone.get().step == "closed"
+    box.open()
+    assert phone.get().step == "ticket"
+
+
+def test_the_desktop_file_is_handed_over_as_it_came(phone: Visitor, box: RecordedDoor) -> None:
+    page = phone.get("/desktops/desk-1.rdp")
+    assert page.answer.headers["Content-Type"] == "application/x-rdp"
+    assert page.answer.headers["Content-Disposition"] == "attachment; filename=desk-1.rdp"
+    assert page.answer.get_data() == b"full address:s:10.10.0.20\r\nredirectclipboard:i:0\r\n"
+    assert box.questions("rdp-file") == [{"ask": "rdp-file", "desktop": "desk-1"}]
+
+
+def test_an_unknown_desktop_is_refused_in_words(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["rdp-file"] = "unknown-desktop"
+    page = phone.get("/desktops/nothing.rdp")
+    assert page.code == 404
+    assert "そのデスクトップは登録されていません" in page.text
+
+
+def test_a_button_to_open_is_there_only_for_what_is_open(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.WORKING
+    assert 'href="/desktops/desk-1.rdp"' in phone.get().html
+    for closed in (statuses.RECONNECTING, statuses.STORED, statuses.REVOKED):
+        box.answers["status"] = closed
+        assert ".rdp" not in phone.get().html
+    box.answers["status"] = statuses.DRILL
+    page = phone.get()
+    assert 'href="/desktops/drill.rdp"' in page.html
+    assert 'href="/desktops/desk-1.rdp"' not in page.html
+
+
+def test_the_wall_sheet_has_two_codes_where_there_is_wifi_and_one_where_there_is_none(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = statuses.WITH_WIFI
+    page = phone.get("/sheet")
+    assert page.html.count('class="qr"') == 2
+    assert "noroshi-kakizaki" in page.text
+    assert "ame;kaze:2026" in page.text
+    assert f"発行元が「{statuses.HQ}」なら「接続」を押します" in page.text
+    box.answers["status"] = statuses.WORKING
+    assert phone.get("/sheet").html.count('class="qr"') == 1
+
+
+def test_the_wall_sheet_is_not_made_before_it_is_true(phone: Visitor, box: RecordedDoor) -> None:
+    for early in (statuses.FRESH, statuses.STORED, statuses.REVOKED):
+        box.answers["status"] = early
+        assert phone.get("/sheet").answer.headers["Location"] == "/"
+
+
+def test_the_contractor_sees_the_proof_and_can_ask_for_another(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.WITH_WIFI
+    page = phone.get("/details")
+    assert "すべて思ったとおりです" in page.text
+    assert "10.10.0.20:445" in page.text
+    assert "31 ms" in page.text
+    answer = phone.send("/prove")
+    assert (answer.code, answer.answer.headers["Location"]) == (303, "/details")
+    assert box.questions("prove") == [{"ask": "prove"}]
+
+
+def test_the_live_screen_is_sent_only_when_it_changed(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.JOINING
+    first = phone.get("/live")
+    tag = first.answer.headers["ETag"]
+    assert f'data-tag="{tag.strip(chr(34))}"' in phone.get().html
+    again = phone.get("/live", headers={"If-None-Match": tag})
+    assert (again.code, again.html) == (304, "")
+    box.answers["status"] = {**statuses.JOINING, "now": statuses.NOW + 0.5}
+    assert phone.get("/live", headers={"If-None-Match": tag}).code == 304
+    box.answers["status"] = statuses.WORKING
+    changed = phone.get("/live", headers={"If-None-Match": tag})
+    assert changed.code == 200
+    assert 'data-step="done"' in changed.html
+
+
+def test_a_screen_with_a_form_has_the_same_tag_each_time_although_its_token_differs(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = statuses.USED_UP
+    one, two = phone.get("/live"), phone.get("/live")
+    assert one.answer.headers["ETag"] == two.answer.headers["ETag"]
+    assert "token\ue000" not in one.html
+
+
+def test_without_a_script_pages_reload_by_themselves_but_never_under_a_form(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    for name, found in statuses.EVERY.items():
+        box.answers["status"] = found
+        reloads = '<noscript><meta http-equiv="refresh"' in phone.get().html
+        assert reloads is (name != "fresh"), name
+    box.answers["status"] = statuses.NO_LINE
+    assert 'http-equiv="refresh"' not in phone.send("/ticket", ticket=INVITATION).html
+    assert 'http-equiv="refresh"' not in phone.send("/ticket").html
+    assert 'http-equiv="refresh"' not in phone.get("/ticket").html
