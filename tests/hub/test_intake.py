@@ -78,7 +78,7 @@ def test_an_older_policy_gets_the_new_assignment(intake: FlaskClient, sender: Se
 
 
 def test_one_bad_report_does_not_take_the_good_ones_with_it(intake: FlaskClient, sender: Sender) -> None:
-    reports = [
+    reports: list[Any] = [
         sender.sign(sender.body()),
         sender.sign(sender.body(loss="all")),
         {"body": 5},

@@ -26,7 +26,7 @@ def deliver(
 ) -> list[int]:
     signed = [box.sign(body) for body in bodies]
     received = [Received(report=read_report(s["body"]), signed=Signed(**s)) for s in signed]
-    told = {"boot_id": box.boot, "uptime": box.uptime} | envelope
+    told: dict[str, Any] = {"boot_id": box.boot, "uptime": box.uptime} | envelope
     return record(engine, box.box, Envelope(reports=(), **told), received, now)
 
 

@@ -84,10 +84,7 @@ def _page(name: str, problem: str = "") -> str:
     box = next((x for x in board.boxes if x.name == name), None)
     if box is None:
         abort(404)
-    try:
-        record: Mapping[str, Any] = _record(name)
-    except control.Unreachable:
-        record = {}
+    record = desk().record(name)
     seen = desk().history(name)
     return render_template(
         "hq/box.html",

@@ -6,6 +6,7 @@ last known fleet is shown, and the pages say so.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -42,6 +43,12 @@ class Desk:
         """What HQ decided. Raises `Unreachable`: who wants to change something must not see old things."""
         self._fleet = control.ask(self._door, {"ask": "fleet"})
         return self._fleet
+
+    def record(self, name: str) -> Mapping[str, Any]:
+        """What was decided about one box, as last heard; empty for a box the door does not list."""
+        with contextlib.suppress(control.Unreachable):
+            self.fleet()
+        return next((box for box in self._fleet.get("boxes", ()) if box.get("name") == name), {})
 
     def board(self) -> Board:
         with self._lock:

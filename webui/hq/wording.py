@@ -20,10 +20,10 @@ MARKS = {  # urgency → colour of the shared look
 
 def install(app: Flask) -> None:
     app.jinja_env.globals.update(
-        ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason, next_action=next_action,
+        ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason,
         state=state, uplink=uplink, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
         ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, answer=answer, phase=phase,
-        presence=presence, script_words=script_words, milliseconds=milliseconds, percent=percent, duration=duration,
+        presence=presence, script_words=script_words, short=short, milliseconds=milliseconds, percent=percent, duration=duration,
     )  # fmt: skip
 
 
@@ -60,6 +60,12 @@ def clock(at: float | None) -> str:
 
 def day(at: float | None) -> str:
     return "—" if at is None else _when(at).strftime("%Y-%m-%d %H:%M")
+
+
+def short(at: float, now: float) -> str:
+    """The time of day within today, else the date too; for a card that is read at a glance."""
+    moment = _when(at)
+    return moment.strftime("%H:%M" if moment.date() == _when(now).date() else "%m-%d %H:%M")
 
 
 def _when(at: float) -> datetime:
@@ -105,12 +111,6 @@ def reason(value: str) -> str:
     if value not in set(Reason) or Reason(value) not in REASONS:
         return value
     return REASONS[Reason(value)].as_data()[current()]["what"]
-
-
-def next_action(value: str) -> str:
-    if value not in set(Reason) or Reason(value) not in REASONS:
-        return ""
-    return REASONS[Reason(value)].as_data()[current()]["do"]
 
 
 def uplink(kind: str) -> str:

@@ -52,6 +52,28 @@
     setTimeout(refresh, EVERY);
   }
 
+  // A page that is only read: its parts are exchanged where they changed, forms are left alone.
+  function fresh() {
+    async function refresh() {
+      try {
+        const answer = await fetch(location.pathname, { headers: { "X-Noroshi-Fetch": "1" }, cache: "no-store", signal: AbortSignal.timeout(8000) });
+        if (answer.status === 401) { location.reload(); return; }
+        if (answer.ok) {
+          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+          for (const part of document.querySelectorAll("[data-part]")) {
+            const other = page.getElementById(part.id);
+            if (other && other.innerHTML !== part.innerHTML) {
+              part.innerHTML = other.innerHTML;
+              if (other.dataset.state) part.dataset.state = other.dataset.state;
+            }
+          }
+        }
+      } catch { /* the next turn tries again */ }
+      setTimeout(refresh, document.hidden ? 30000 : 5000);
+    }
+    setTimeout(refresh, 5000);
+  }
+
   function copying(button) {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -65,6 +87,7 @@
 
   const live = document.getElementById("live");
   if (live) board(live);
+  if (document.querySelector("main[data-fresh]")) fresh();
   document.querySelectorAll("[data-copy]").forEach(copying);
   for (const button of document.querySelectorAll("[data-print]")) {
     button.hidden = false;
