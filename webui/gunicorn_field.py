@@ -1,6 +1,6 @@
 """How gunicorn runs the field web: one small worker, a few threads, and nobody may hold one for long.
 
-    gunicorn --config webui/gunicorn_field.py webui.field.wsgi:app
+    gunicorn --config python:webui.gunicorn_field
 
 Runs as an unprivileged user inside the field namespace; port 80 is theirs to bind there
 (`net.ipv4.ip_unprivileged_port_start`, or CAP_NET_BIND_SERVICE).
@@ -25,7 +25,7 @@ keepalive = 15  # longer than a page's pace, so that a phone keeps its one conne
 limit_request_line = 2048
 limit_request_fields = 40
 limit_request_field_size = 4096
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - a heartbeat file
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a heartbeat file
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
