@@ -63,18 +63,28 @@ class _Request:
     result: dict[str, Any] | Exception | None = None
 
 
+class Bell:
+    """Wakes the loop from any thread."""
+
+    def __init__(self) -> None:
+        self.socket, self._far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self._far_end.setblocking(False)
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._far_end.send(b"!")
+
+
 class Daemon:
     """One machine, one role, one loop."""
 
-    def __init__(self, machine: Machine, role: Role) -> None:
-        self._machine, self._role = machine, role
+    def __init__(self, machine: Machine, role: Role, bell: Bell) -> None:
+        self._machine, self._role, self._bell = machine, role, bell
         self._desired: Desired | None = None
         self._failing = 0
         self._failures: tuple[Failure, ...] = ()
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
-        self._bell, self._far_bell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._bell.setblocking(False)
-        self._far_bell.setblocking(False)
         self._stopping = False
         self.turns = 0
 
@@ -108,18 +118,13 @@ class Daemon:
 
     # ------------------------------------------------------------------------------------- the loop
 
-    def wake(self) -> None:
-        """From any thread: look again now."""
-        with contextlib.suppress(BlockingIOError):
-            self._far_bell.send(b"!")
-
     def ask(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         """The door's `answer`: looks at once, changes between two turns."""
         if not self._role.changes(request):
             return self._role.answer(request, uid)
         asked = _Request(request, uid, threading.Event())
         self._requests.put(asked)
-        self.wake()
+        self._bell.ring()
         if not asked.done.wait(15):
             raise TimeoutError("the daemon is busy")
         if isinstance(asked.result, Exception):
@@ -132,7 +137,7 @@ class Daemon:
             signal.signal(number, lambda *_: self.stop())
         self.settle()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
+            selector.register(self._bell.socket, selectors.EVENT_READ)
             for channel in listen():
                 selector.register(channel, selectors.EVENT_READ)
             while not self._stopping:
@@ -142,11 +147,13 @@ class Daemon:
                 self.settle()
                 # Our own steps came back as events; looking once more at what we just did is of no use.
                 if not self._failing:
-                    drain(x.fileobj for x in selector.get_map().values() if x.fileobj is not self._bell)
+                    drain(
+                        x.fileobj for x in selector.get_map().values() if x.fileobj is not self._bell.socket
+                    )
 
     def stop(self) -> None:
         self._stopping = True
-        self.wake()
+        self._bell.ring()
 
     def _pause(self) -> float:
         pause = self._role.next_time(time.time())
@@ -177,16 +184,16 @@ def drain(channels: Any) -> None:
                 pass
 
 
-def open_bell(path: Path, daemon: Daemon) -> None:
+def open_bell(path: Path, bell: Bell) -> None:
     """A datagram socket by which the courier and the DHCP clients ring: content does not matter."""
     path.unlink(missing_ok=True)
-    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    bell.bind(str(path))
-    path.chmod(0o622)
+    button = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    button.bind(str(path))
+    path.chmod(0o666)
 
     def listen() -> None:
         while True:
-            bell.recv(16)
-            daemon.wake()
+            button.recv(16)
+            bell.ring()
 
     threading.Thread(target=listen, name="bell", daemon=True).start()

@@ -17,14 +17,12 @@ from appliance.core.desktop_profiles import Profile
 from appliance.core.model import Bridge, Machine
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
-from appliance.daemon import Daemon, open_bell
+from appliance.daemon import Bell, Daemon, open_bell
 from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import files, firewall_boot, netlink, prover, rdp_signature, surroundings, wireguard
 from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
-from appliance.hub import register
-from appliance.hub.role import HubRole
 
 
 def run_daemon() -> None:
@@ -53,21 +51,19 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
     files.make_folder(run / "leases", 0o700)
     firewall_boot.close(machine)
     profiles = packaged_profiles()
-    daemons: list[Daemon] = []
-    probes = Probes(machine.field, machine.outside, profiles, lambda: daemons[0].wake())
+    bell = Bell()
+    probes = Probes(machine.field, machine.outside, profiles, bell.ring)
     tools = Tools(
         new_keys=wireguard.new_box_keys,
         public_of=wireguard.public_of,
         aim=probes.aim,
         ring_courier=lambda: _ring(run / "courier" / "bell"),
-        prove=lambda snapshot: _prove(machine, profiles, snapshot, lambda: daemons[0].wake()),
+        prove=lambda snapshot: _prove(machine, profiles, snapshot, bell),
         verify_rdp=_is_signed,
     )
     role = FieldRole(machine, tools, surroundings.serial())
-    daemon = Daemon(RealMachine(machine, _environment(), probes), role)
-    daemons.append(daemon)
-    open_bell(run / "wake", daemon)
-    (run / "wake").chmod(0o666)
+    daemon = Daemon(RealMachine(machine, _environment(), probes), role, bell)
+    open_bell(run / "wake", bell)
     door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
     door.start()
     probes.start()
@@ -76,9 +72,13 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
 
 
 def _run_hub(machine: Machine, run: Path) -> None:
+    # A box has no register: it does not carry the libraries for one in its memory.
+    from appliance.hub import register
+    from appliance.hub.role import HubRole
+
     register.prepare(database_url(machine), web_uid=machine.hq_uid, group=REGISTER_GROUP)
     role = HubRole(machine, packaged_profiles())
-    daemon = Daemon(RealMachine(machine, _environment(), None), role)
+    daemon = Daemon(RealMachine(machine, _environment(), None), role, Bell())
     uids = frozenset({machine.hq_uid, machine.intake_uid})
     door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP)
     door.start()
@@ -123,5 +123,5 @@ def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, w
     except Exception as error:  # evidence must come to an end, whatever the kernel says
         sys.stderr.write(f"noroshi: the proof could not be made: {error}\n")
         result = evidence((), time.time())
-    wake()
+    bell.ring()
     return result

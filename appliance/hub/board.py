@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from appliance import control
+from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABLE_ROUND_TRIP
 from appliance.hub import register
 from appliance.hub.presence import Presence, presence
 from appliance.hub.register import flips, latest, milestones, proofs, reports
@@ -76,18 +77,16 @@ class Board:
 
 
 INSPECTED = 40 * 86400.0  # a box in store is plugged in once a month: 点検済
-GOOD_ROUND_TRIP, GOOD_LOSS = 0.08, 0.01
-USABLE_ROUND_TRIP, USABLE_LOSS = 0.2, 0.05
 WORKS = frozenset({"PROTECTED", "DEGRADED"})
 
 
 def quality(round_trip: float | None, loss: float | None) -> Quality:
-    """Seconds and 0..1, measured inside the tunnel. Above 0.2 s typing visibly lags behind."""
+    """Seconds and 0..1, measured inside the tunnel; judged as the box's own page judges it."""
     if round_trip is None or loss is None:
         return Quality.UNKNOWN
-    if round_trip <= GOOD_ROUND_TRIP and loss <= GOOD_LOSS:
+    if round_trip < GOOD_ROUND_TRIP and loss <= GOOD_LOSS:
         return Quality.GOOD
-    return Quality.USABLE if round_trip <= USABLE_ROUND_TRIP and loss <= USABLE_LOSS else Quality.POOR
+    return Quality.USABLE if round_trip < USABLE_ROUND_TRIP and loss <= USABLE_LOSS else Quality.POOR
 
 
 def urgency(state: str, seen: Presence, phase: str, mission: bool) -> Urgency:
