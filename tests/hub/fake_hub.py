@@ -152,10 +152,10 @@ class FakeHub:
 
     def do_add_desktop(self, **desktop: Any) -> dict[str, Any]:
         if any(d["name"] == desktop["name"] for d in self.desktops):
-            raise Refusal("desktop-exists")
+            raise Refusal("name-taken")
         endpoints = [
             {"host": host, "protocol": "tcp", "port": 3389, "part": "screen", "reason": "画面転送(RDP)"}
-            for host in desktop["hosts"]
+            for host in desktop["hosts"]["host"]
         ]
         self.desktops.append(DESK | {k: desktop[k] for k in DESK if k in desktop} | {"endpoints": endpoints})
         return {}

@@ -11,7 +11,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance import control
-from appliance.core.desktop_profiles import Profile, load_profiles
+from appliance.core.desktop_profiles import FAULTS, Fault, Profile, load_profiles
+from appliance.core.desktops import hosts_from_text
 from appliance.core.model import DesktopKind, NetworkClass
 from appliance.hub import audit
 from appliance.hub.people import Role
@@ -19,6 +20,7 @@ from webui.hq import fields
 from webui.hq.access import my_name, serves, staff
 from webui.hq.desk import desk
 from webui.hq.trouble import sentence
+from webui.language import current
 from webui.language import gettext as _
 
 views = Blueprint("desktops", __name__, url_prefix="/desktops")
@@ -43,10 +45,10 @@ def add() -> tuple[str, int] | Response:
         wanted = {
             "name": fields.text("name", _("短い名前"), most=32),
             "title": fields.text("title", _("表示名")),
-            "profile": fields.choice("profile", _("製品"), profiles()),
+            "profile": (product := fields.choice("profile", _("製品"), profiles())),
             "kind": fields.choice("kind", _("種類"), set(DesktopKind)),
             "network": fields.choice("network", _("業務の系"), set(NetworkClass)),
-            "hosts": fields.text("hosts", _("機械の番地"), most=1000).replace(",", " ").split(),
+            "hosts": _hosts(profiles()[product]),
             "certificate": fields.text("certificate", _("証明書"), most=100, empty=True),
             "drill": request.form.get("drill") == "yes",
         }
@@ -54,9 +56,23 @@ def add() -> tuple[str, int] | Response:
     except fields.BadField as problem:
         return _listing(str(problem)), 400
     except control.Refused as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(_why(refused)), 409
     audit.note(staff(), my_name(), "add-desktop", str(wanted["name"]), str(wanted["title"]), time.time())
     return redirect(url_for("desktops.listing"), 303)
+
+
+def _hosts(profile: Profile) -> dict[str, list[str]]:
+    """Role → addresses, from "10.10.0.20" or "gateway=10.10.0.5 host=10.10.0.6"."""
+    words = fields.text("hosts", _("機械の番地"), most=1000).replace(",", " ").split()
+    return {role: list(addresses) for role, addresses in hosts_from_text(profile, words).items()}
+
+
+def _why(refused: control.Refused) -> str:
+    """What is wrong with a desktop is known more exactly than the door can say it."""
+    if refused.code in set(Fault):
+        told = FAULTS[Fault(refused.code)].as_data()[current()]
+        return f"{told['what']} {told['do']}"
+    return " ".join(sentence(refused)[:2])
 
 
 @views.get("/<name>/remove")

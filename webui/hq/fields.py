@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from flask import request
 
-from appliance.core.enrolment import is_name
+from appliance.core.enrolment import MAX_NAME, is_name
 from webui.language import gettext as _
 
 
@@ -18,7 +18,8 @@ def text(name: str, what: str, *, most: int = 60, empty: bool = False) -> str:
     value = request.form.get(name, "").strip()
     if not value and empty:
         return ""
-    if len(value) > most or not is_name(value):
+    plain = is_name(value) if most <= MAX_NAME else value != "" and all(is_name(x) for x in value.split())
+    if len(value) > most or not plain:
         raise BadField(_("「%(what)s」を入れてください(%(most)d文字まで)") % {"what": what, "most": most})
     return value
 

@@ -297,7 +297,7 @@ def test_a_desktop_is_added_through_a_profile_and_removed(office: Office) -> Non
     }
     assert admin.post("/desktops", **form).status_code == 303
     asked = next(r for r in office.hub.asked if r.get("name") == "tax")
-    assert (asked["hosts"], asked["drill"], asked["by"]) == (["10.10.0.21"], False, "admin-san")
+    assert (asked["hosts"], asked["drill"], asked["by"]) == ({"host": ["10.10.0.21"]}, False, "admin-san")
     assert "税務課" in admin.get("/desktops").text
     assert admin.post("/desktops", **form).status_code == 409
     assert admin.post("/desktops", **(form | {"profile": "nothing"})).status_code == 400
