@@ -48,7 +48,8 @@ def secure(app: Flask, *, cookie: str, hosts: Callable[[str], bool], home: str =
 
     def check_host() -> Response | None:
         # The header itself: werkzeug would fall back to our own address where it is missing or torn.
-        if hosts(host_name(request.headers.get("Host", ""))):
+        name = host_name(request.headers.get("Host", ""))
+        if name and hosts(name):
             return None
         if home and request.method in ("GET", "HEAD"):
             answer = redirect(home, 302)
