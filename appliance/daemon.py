@@ -184,16 +184,10 @@ def drain(channels: Any) -> None:
                 pass
 
 
-def open_bell(path: Path, bell: Bell) -> None:
+def open_button(path: Path) -> socket.socket:
     """A datagram socket by which the courier and the DHCP clients ring: content does not matter."""
     path.unlink(missing_ok=True)
-    button = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    button = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     button.bind(str(path))
     path.chmod(0o666)
-
-    def listen() -> None:
-        while True:
-            button.recv(16)
-            bell.ring()
-
-    threading.Thread(target=listen, name="bell", daemon=True).start()
+    return button

@@ -17,7 +17,7 @@ from appliance.core.desktop_profiles import Profile
 from appliance.core.model import Bridge, Machine
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
-from appliance.daemon import Bell, Daemon, open_bell
+from appliance.daemon import Bell, Daemon, open_button
 from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import files, firewall_boot, netlink, prover, rdp_signature, surroundings, wireguard
 from appliance.host.machine import RealMachine
@@ -63,11 +63,11 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
     )
     role = FieldRole(machine, tools, surroundings.serial())
     daemon = Daemon(RealMachine(machine, _environment(), probes), role, bell)
-    open_bell(run / "wake", bell)
+    button = open_button(run / "wake")
     door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
     door.start()
     probes.start()
-    daemon.run(lambda: (*netlink.listen(machine.outside), *netlink.listen(machine.field)))
+    daemon.run(lambda: (button, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
     door.close()
 
 
@@ -104,7 +104,7 @@ def _is_signed(text: str, certificate: str) -> bool:
     return True
 
 
-def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, wake: Any) -> dict[str, Any]:
+def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, bell: Bell) -> dict[str, Any]:
     """The negative tests of this activation; a stand-in laptop that cannot be made is a failed proof."""
     assignment = snapshot.config.assignment
     if assignment is None:
