@@ -22,6 +22,22 @@ KEEP_ALL = 2 * 86400.0  # after this only every THIN-th report is kept; flips ar
 THIN = 30
 CHUNK = 5000  # rows deleted at once, so that no report waits long
 
+# The statements of every post are made once: building them costs more than SQLite does.
+_ROW = sa.select(latest).where(latest.c.box == sa.bindparam("of"))
+_NUMBERS = sa.select(reports.c.seq).where(
+    reports.c.box == sa.bindparam("of"),
+    reports.c.boot_id == sa.bindparam("boot"),
+    reports.c.seq.between(sa.bindparam("first"), sa.bindparam("last")),
+)
+_BEFORE = (
+    sa.select(reports.c.happened_at, reports.c.phase, reports.c.reason)
+    .where(reports.c.box == sa.bindparam("of"), reports.c.happened_at <= sa.bindparam("moment"))
+    .order_by(reports.c.happened_at.desc(), reports.c.id.desc())
+    .limit(1)
+)
+_MOVE = latest.update().where(latest.c.box == sa.bindparam("of"))
+_INSERT = reports.insert()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
@@ -38,7 +54,7 @@ def record(
     if not received:
         return []
     with engine.begin() as connection:
-        row = connection.execute(sa.select(latest).where(latest.c.box == box)).mappings().one_or_none()
+        row = connection.execute(_ROW, {"of": box}).mappings().one_or_none()
         known = _known(connection, box, received)
         fresh = {}
         for item in received:
@@ -54,10 +70,8 @@ def _known(connection: sa.Connection, box: str, received: Sequence[Received]) ->
     found: set[tuple[str, int]] = set()
     for boot in {item.report.boot_id for item in received}:
         numbers = [item.report.seq for item in received if item.report.boot_id == boot]
-        query = sa.select(reports.c.seq).where(
-            reports.c.box == box, reports.c.boot_id == boot, reports.c.seq.between(min(numbers), max(numbers))
-        )
-        found.update((boot, seq) for seq in connection.scalars(query))
+        span = {"of": box, "boot": boot, "first": min(numbers), "last": max(numbers)}
+        found.update((boot, seq) for seq in connection.scalars(_NUMBERS, span))
     return found
 
 
@@ -79,7 +93,7 @@ def _store(
         if not late:
             newest, highest = rows[-1] | {"_report": report}, report.seq
     before = _phase_before(connection, box, min(r["happened_at"] for r in rows))
-    connection.execute(reports.insert(), rows)
+    connection.execute(_INSERT, rows)
     if any(r["late"] for r in rows):
         _rewrite_phase_flips(connection, box, rows)
     else:
@@ -167,7 +181,7 @@ def _move(
     if row is None:
         connection.execute(latest.insert().values(box=box, first_ping=now, **moved))
     else:
-        connection.execute(latest.update().where(latest.c.box == box).values(moved))
+        connection.execute(_MOVE, {"of": box, **moved})
 
 
 def _steady_since(report: Report, newest: dict[str, Any], row: sa.RowMapping | None) -> float:
@@ -199,13 +213,7 @@ def _add_flips(connection: sa.Connection, box: str, rows: Sequence[dict[str, Any
 
 
 def _phase_before(connection: sa.Connection, box: str, when: float) -> sa.RowMapping | None:
-    query = (
-        sa.select(reports.c.happened_at, reports.c.phase, reports.c.reason)
-        .where(reports.c.box == box, reports.c.happened_at <= when)
-        .order_by(reports.c.happened_at.desc(), reports.c.id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).mappings().one_or_none()
+    return connection.execute(_BEFORE, {"of": box, "moment": when}).mappings().one_or_none()
 
 
 def _phase_flips(
