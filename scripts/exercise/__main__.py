@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.exercise import machines, processes, topology
 from scripts.exercise.act import Act, is_open
+from scripts.exercise.browser import PageStuck
 from scripts.exercise.place import Occupied, Place, default_place, keep, owner_of, started_at
 from scripts.exercise.processes import Running
 from scripts.exercise.progress import Progress
 from scripts.exercise.timeline import Timeline, report, table
 from scripts.exercise.whole import Exercise
-
-Guide = Callable[[dict[str, int], str], str]
 
 
 def arguments() -> argparse.Namespace:
@@ -39,7 +39,8 @@ def arguments() -> argparse.Namespace:
 @contextmanager
 def cleaned_up(place: Place, exercise: Exercise, *, leave: bool, tell: Progress) -> Iterator[None]:
     """Removes the exercise at the end, whatever the end is: done, failed, Ctrl-C, SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
     try:
         yield
         if leave:
@@ -53,17 +54,11 @@ def cleaned_up(place: Place, exercise: Exercise, *, leave: bool, tell: Progress)
         if leave:
             tell("the exercise stays up; remove it with: sudo scripts/demo --down")
     finally:
-        if not leave and owner_of(place) == started_by_us():
-            for number in (signal.SIGINT, signal.SIGTERM):
+        if not leave and owner_of(place) == os.getpid():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not stop the removal
             exercise.down()
             tell("everything is removed")
-
-
-def started_by_us() -> int:
-    import os
-
-    return os.getpid()
 
 
 def automatic(place: Place, asked: argparse.Namespace, shots: Path, tell: Progress) -> bool:
@@ -76,10 +71,21 @@ def automatic(place: Place, asked: argparse.Namespace, shots: Path, tell: Progre
         show(first, joined, "From a ticket to a desktop")
         if asked.report:
             asked.report.write_text(json.dumps(report(joined), indent=1) + "\n")
+        seen = sees_board(exercise, shots / "hq-board.png", tell) if joined.ok else False
         again = peacetime(exercise, shots / "peacetime", tell) if joined.ok else None
         if asked.keep:
             print(addresses(exercise, exercise.relay()))
-    return joined.ok and again is not None and again.ok
+    return joined.ok and seen and again is not None and again.ok
+
+
+def sees_board(exercise: Exercise, screenshot: Path, tell: Progress) -> bool:
+    try:
+        exercise.look_at_board(screenshot)
+    except PageStuck as problem:
+        print(f"  HQ: {problem}")
+        return False
+    tell(f"HQ's duty officer sees the box up: {screenshot}")
+    return True
 
 
 def peacetime(exercise: Exercise, shots: Path, tell: Progress) -> Timeline:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,21 +33,39 @@ class Act:
     moments: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     opened: Opened | None = None
+    _failed: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> Timeline:
         self.shots.mkdir(parents=True, exist_ok=True)
         before = time.time()
         self._mark("power-on", self.exercise.power_on())
         deadline = time.monotonic() + PATIENCE
-        with ThreadPoolExecutor(max_workers=2) as workers:
-            parts = {"the laptop": workers.submit(self._laptop, deadline)}
-            if self.ticket is not None:
-                parts["the phone"] = workers.submit(self._phone, self.ticket)
-            self._watch(deadline, lambda: all(part.done() for part in parts.values()))
-            for who, part in parts.items():
-                self._collect(who, part)
+        parts = [self._part("the laptop", lambda: self._laptop(deadline))]
+        if self.ticket is not None:
+            ticket = self.ticket
+            parts.append(self._part("the phone", lambda: self._phone(ticket)))
+        while any(part.is_alive() for part in parts) and time.monotonic() < deadline + 15:
+            self._note_milestones(machines.status(self.exercise.place))
+            time.sleep(0.1)
+        self._note_milestones(machines.status(self.exercise.place))
         self._first_ping(before)
         return self.timeline()
+
+    def _part(self, who: str, work: Callable[[], None]) -> threading.Thread:
+        """Somebody's part, at the same time as the others'. What fails ends the act for all of them."""
+
+        def do() -> None:
+            try:
+                work()
+            except Exception as problem:
+                if not self._failed.is_set() and not self.exercise.over.is_set():
+                    self.problems.append(f"{who}: {problem}")
+                    self.tell(self.problems[-1])
+                self._failed.set()
+
+        thread = threading.Thread(target=do, name=who, daemon=True)
+        thread.start()
+        return thread
 
     def timeline(self) -> Timeline:
         return Timeline(
@@ -61,20 +79,6 @@ class Act:
         if event not in self.moments:
             self.moments[event] = at
             self.tell(f"{event} (+{at - self.moments['power-on']:.2f} s)")
-
-    def _collect(self, who: str, part: Future[Any]) -> None:
-        problem = part.exception()
-        if problem is not None:
-            self.problems.append(f"{who}: {problem}")
-            self.tell(f"{who}: {problem}")
-
-    def _watch(self, deadline: float, done: Callable[[], bool]) -> None:
-        """Take down what the box says it reached, while laptop and phone do their part."""
-        while not done() and time.monotonic() < deadline + 5:
-            status = machines.status(self.exercise.place)
-            self._note_milestones(status)
-            time.sleep(0.1)
-        self._note_milestones(machines.status(self.exercise.place))
 
     def _note_milestones(self, status: dict[str, Any] | None) -> None:
         reached = status["milestones"] if status else {}
@@ -90,29 +94,37 @@ class Act:
     def _laptop(self, deadline: float) -> None:
         """Somebody sits down at the laptop as soon as the box says it is open."""
         status = self._until(deadline, "the box never opened its desktops", is_open)
-        lease = self.exercise.laptop.dhcp.wait(FLEET, patience=max(1.0, deadline - time.monotonic()))
+        laptop = self.exercise.laptop
+        if self.ticket is not None:
+            laptop.dhcp.ask_again()  # the cable of a laptop that had an address before the box had joined
+        lease = laptop.dhcp.wait(FLEET, patience=max(1.0, deadline - time.monotonic()), over=self._failed)
         self._mark("laptop-address", lease.at)
-        self.opened = self.exercise.laptop.open_desktop(
+        self.opened = laptop.open_desktop(
             self.exercise.access,
             self.shots / "desktop.png",
-            rdp_file=self._take_rdp_file(status),
+            rdp_file=self._take_rdp_file(status, deadline),
             patience=max(1.0, deadline - time.monotonic()),
+            over=self._failed,
         )
         self._mark("first-pixels", self.opened.at)
 
-    def _take_rdp_file(self, status: dict[str, Any]) -> Path:
-        """What a person does who presses 「このパソコンで開く」."""
+    def _take_rdp_file(self, status: dict[str, Any], deadline: float) -> Path:
+        """What a person does who presses 「このパソコンで開く」; the page may be a moment behind the box."""
         name = status["desktops"][0]["name"]
-        with entered(self.exercise.place.namespace("laptop")):
-            content = fetch(f"/desktops/{name}.rdp")
         path = self.exercise.place.folder("laptop") / f"{name}.rdp"
-        path.write_bytes(content)
-        return path
+        while True:
+            try:
+                with entered(self.exercise.place.namespace("laptop")):
+                    path.write_bytes(fetch(f"/desktops/{name}.rdp"))
+                return path
+            except OSError:
+                if time.monotonic() > deadline or self._failed.wait(0.1):
+                    raise
 
     def _until(
         self, deadline: float, complaint: str, wanted: Callable[[dict[str, Any]], bool]
     ) -> dict[str, Any]:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._failed.is_set():
             status = machines.status(self.exercise.place)
             if status is not None and wanted(status):
                 return status
@@ -120,12 +132,12 @@ class Act:
         raise TimeoutError(complaint)
 
     def _first_ping(self, after: float) -> None:
-        """When HQ heard of the box for the first time since `after`."""
-        deadline = time.monotonic() + 20
+        """When HQ heard of the box for the first time since `after`; HQ must also hold it for up now."""
+        deadline = time.monotonic() + (2 if self._failed.is_set() else 20)
         while time.monotonic() < deadline:
             for box in machines.board(self.exercise.place):
                 heard = [at for at in (box["first_ping"], box["last_ping"]) if at is not None and at >= after]
-                if heard:
+                if heard and box["presence"] == "up":
                     self._mark("first-ping", min(heard))
                     return
             time.sleep(0.5)

@@ -104,9 +104,14 @@ def stop(place: Place) -> None:
     """End the desktop and every process of its sessions: they are in its process namespace."""
     # `unshare` waits for its child and ignores SIGTERM by design; its end is the end of the whole namespace.
     processes.end(place, "desk", patience=0.0)
-    namespace = place.namespace("desk")
-    while run("ip", "netns", "pids", namespace, check=False).split():
+    deadline = time.monotonic() + 5.0
+    while _inhabitants(place) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _inhabitants(place: Place) -> tuple[str, ...]:
+    """Processes of the desktop's process namespace; it ends with its first process, a moment later."""
+    return tuple(run("ip", "netns", "pids", place.namespace("desk"), check=False).split())
 
 
 def read(place: Place) -> Desk:

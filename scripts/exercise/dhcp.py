@@ -6,6 +6,7 @@ import ipaddress
 import json
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from scripts.exercise.processes import run, within
 
 INSIDE = Path(__file__).with_name("dhcp_inside.py")
 LINK = "eth0"
+NEVER = threading.Event()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +88,18 @@ class Client:
     def put_cable(self) -> None:
         run("ip", "-n", self.place.namespace(self.machine), "link", "set", LINK, "up")
 
-    def wait(self, network: str = "0.0.0.0/0", *, patience: float, again_every: float = 1.5) -> Lease:
+    def wait(
+        self,
+        network: str = "0.0.0.0/0",
+        *,
+        patience: float,
+        again_every: float = 2.0,
+        over: threading.Event = NEVER,
+    ) -> Lease:
         """The first lease inside `network`; while there is none, the cable is put in again now and then."""
         deadline = time.monotonic() + patience
         asked = time.monotonic()
-        while True:
+        while not over.is_set():
             lease = self.lease()
             if lease is not None and lease.is_in(network):
                 return lease
@@ -101,3 +110,4 @@ class Client:
                 self.ask_again()
                 asked = now
             time.sleep(0.02)
+        raise InterruptedError("the exercise is over")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from PIL import Image
 
 from scripts.exercise import desk, processes, screen
 from scripts.exercise.desk import Desk
-from scripts.exercise.dhcp import Client
+from scripts.exercise.dhcp import NEVER, Client
 from scripts.exercise.place import Place
 from scripts.exercise.processes import within
+from scripts.exercise.screen import View
 
 SCREEN_FILE = "Xvfb_screen0"
 
@@ -95,26 +96,40 @@ class Laptop:
         rdp_file: Path | None = None,
         patience: float = 30.0,
         machine: str = "laptop",
-        on_try: Callable[[], None] = lambda: None,
+        over: threading.Event = NEVER,
     ) -> Opened:
         """Open the desktop with the field office's own means and wait for its pixels. A refused or broken
         connection is tried again, as a person would, until `patience` (seconds) is used up."""
         asked = time.time()
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            on_try()
+        while time.monotonic() < deadline and not over.is_set():
             self._wait_until_blank()
             client = self._start_client(access, rdp_file, machine)
-            while time.monotonic() < deadline:
-                seen = self._look(screenshot)
-                if seen is not None:
-                    return Opened(asked=asked, at=seen[0], colours=seen[1], screenshot=screenshot)
-                if client.poll() is not None:
-                    time.sleep(0.1)
-                    break
+            while client.poll() is None and time.monotonic() < deadline and not over.is_set():
+                at = time.time()
+                if self._look().is_desktop:
+                    return Opened(asked=asked, at=at, colours=self._settle(screenshot), screenshot=screenshot)
                 time.sleep(0.05)
-        self._save(screenshot)
+            over.wait(0.1)
+        self.picture().save(screenshot)
         raise NoDesktop(f"no desktop pixels in {patience:.0f} s; the screen is in {screenshot}")
+
+    def _look(self) -> View:
+        try:
+            return screen.view(self.picture(), desk.BACKGROUND)
+        except ValueError:
+            return View(colours=0, share=0.0)
+
+    def _settle(self, screenshot: Path) -> int:
+        """The first pixels come in stripes: keep the picture once all of it is there. Its colours."""
+        seen = self._look()
+        for _ in range(20):
+            time.sleep(0.1)
+            before, seen = seen, self._look()
+            if seen.share == before.share:
+                break
+        self.picture().save(screenshot)
+        return seen.colours
 
     def _start_client(self, access: Desk, rdp_file: Path | None, machine: str) -> processes.Popen:
         pinned = ":".join(access.fingerprint[i : i + 2] for i in range(0, len(access.fingerprint), 2))
@@ -143,23 +158,5 @@ class Laptop:
         """An earlier session's last picture must not be taken for the new one's first."""
         self.close_desktop()
         deadline = time.monotonic() + 2.0
-        while time.monotonic() < deadline and screen.view(self.picture(), desk.BACKGROUND).is_desktop:
+        while time.monotonic() < deadline and self._look().is_desktop:
             time.sleep(0.02)
-
-    def _look(self, screenshot: Path) -> tuple[float, int] | None:
-        try:
-            image = self.picture()
-        except (ValueError, FileNotFoundError):
-            return None
-        at = time.time()
-        seen = screen.view(image, desk.BACKGROUND)
-        if not seen.is_desktop:
-            return None
-        image.save(screenshot)
-        return at, seen.colours
-
-    def _save(self, screenshot: Path) -> None:
-        try:
-            self.picture().save(screenshot)
-        except (ValueError, FileNotFoundError):
-            return

@@ -23,6 +23,7 @@ from scripts.exercise.processes import run, within
 OURS = tuple(machine for machine in MACHINES if machine not in MADE_BY_THE_BOX)
 NO_IPV6 = frozenset({"internet", "router-a", "router-b", "hq"})  # xrdp looks localhost up as IPv6
 FORWARDING = ("internet", "router-a", "router-b")
+SHARED = ("/run/netns", "/etc/netns", "/run/wireguard")  # folders of programs we use
 RESOLVING = ("laptop", "phone")  # their resolv.conf is what DHCP told them, not the host's
 
 
@@ -132,8 +133,8 @@ def up(place: Place) -> None:
         claim(place)
     if (place.root / "topology").exists():
         return
-    if not Path("/run/netns").exists():
-        (place.root / "made-run-netns").touch()
+    missing = [folder for folder in SHARED if not Path(folder).exists()]
+    (place.root / "missing-before").write_text("\n".join(missing))
     for machine in RESOLVING:
         _own_resolv_conf(place, machine)
     _wire(place)
@@ -166,11 +167,7 @@ def down(place: Place) -> None:
         if Path("/run/netns", namespace).exists():
             run("ip", "netns", "delete", namespace, check=False)
         shutil.rmtree(Path("/etc/netns", namespace), ignore_errors=True)
-    if (place.root / "made-etc-netns").exists():
-        _remove_if_empty(Path("/etc/netns"))
-    if (place.root / "made-run-netns").exists() and not any(Path("/run/netns").glob("*")):
-        run("umount", "/run/netns", check=False)  # `ip netns add` mounted it on itself
-        _remove_if_empty(Path("/run/netns"))
+    _remove_shared_folders(place)
     if (place.root / "code").is_mount():
         run("umount", "--lazy", str(place.root / "code"))
     shutil.rmtree(place.root, ignore_errors=True)
@@ -250,14 +247,18 @@ def _serve_addresses(place: Place, router: Router) -> None:
 
 def _own_resolv_conf(place: Place, machine: str) -> None:
     folder = Path("/etc/netns", place.namespace(machine))
-    if not folder.parent.exists():
-        (place.root / "made-etc-netns").touch()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "resolv.conf").write_text("")
 
 
-def _remove_if_empty(folder: Path) -> None:
+def _remove_shared_folders(place: Place) -> None:
+    """Folders that were not there before us go again, unless somebody else uses them by now."""
     try:
-        folder.rmdir()
-    except OSError:
+        missing = (place.root / "missing-before").read_text().split()
+    except FileNotFoundError:
         return
+    for folder in map(Path, missing):
+        if folder.is_dir() and not any(folder.iterdir()):
+            while folder.is_mount():  # `ip netns add` mounts /run/netns on itself
+                run("umount", str(folder))
+            folder.rmdir()

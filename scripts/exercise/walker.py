@@ -1,4 +1,4 @@
-"""The thumb on the phone: a process in the phone's namespace that drives a real Chromium, one page at a time.
+"""The thumb on the phone: a process in a machine's namespace that drives a real Chromium, one page at a time.
 
 It reads orders as JSON lines on standard input and answers on standard output. It knows the wizard by its
 marks only (`body[data-step]`, `body[data-phase]`, `[data-primary]`), never by its words or its order.
@@ -25,13 +25,16 @@ FLAGS = (
     "--disable-sync",
     "--lang=ja",
 )
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 360, "height": 640},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-    "locale": "ja-JP",
-    "timezone_id": "Asia/Tokyo",
+JAPAN = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo"}
+SHAPES: dict[str, dict[str, Any]] = {
+    "phone": {
+        "viewport": {"width": 360, "height": 640},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+        **JAPAN,
+    },
+    "desk": {"viewport": {"width": 1280, "height": 800}, **JAPAN},
 }
 MARKS = "() => [document.body.dataset.step || '', document.body.dataset.phase || '']"
 PRIMARY = "form[data-step] button[data-primary], form[data-step] button:not([type=button])"
@@ -123,16 +126,26 @@ class Walker:
 
 
 def look(page: Page, order: dict[str, Any]) -> str:
+    """What went wrong; empty when the picture is taken."""
+    milliseconds = order["seconds"] * 1000
     try:
-        page.goto(order["url"], wait_until="load", timeout=order["seconds"] * 1000)
+        page.goto(order["url"], wait_until="load", timeout=milliseconds)
+        if "password" in order and page.query_selector("input[name=password]"):
+            page.fill("input[name=name]", order["name"])
+            page.fill("input[name=password]", order["password"])
+            page.click("button[data-primary]")
+            page.wait_for_load_state("load", timeout=milliseconds)
+        if "wanted" in order:
+            page.wait_for_selector(order["wanted"], timeout=milliseconds)
         page.screenshot(path=order["screenshot"])
     except Error as problem:
+        page.screenshot(path=order["screenshot"])
         return str(problem).splitlines()[0]
     return ""
 
 
-def obey(browser: Browser) -> None:
-    page = browser.new_context(**PHONE).new_page()
+def obey(browser: Browser, shape: str) -> None:
+    page = browser.new_context(**SHAPES[shape]).new_page()
     page.goto("about:blank")
     tell(event="ready")
     for line in sys.stdin:
@@ -155,7 +168,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         try:
-            obey(browser)
+            obey(browser, sys.argv[1])
         finally:
             browser.close()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from scripts.exercise import desk, machines, relay, topology
+from scripts.exercise.browser import Browser
 from scripts.exercise.desk import Desk
 from scripts.exercise.laptop import Laptop
 from scripts.exercise.phone import Phone
@@ -21,19 +24,22 @@ class Exercise:
     place: Place
     laptop: Laptop = field(init=False)
     phone: Phone = field(init=False)
+    officer: Browser = field(init=False)
     access: Desk = field(init=False)
+    over: threading.Event = field(default_factory=threading.Event)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def __post_init__(self) -> None:
         self.laptop = Laptop(self.place)
         self.phone = Phone(self.place)
+        self.officer = Browser(self.place, "desk", "desk")
 
     def up(self, tell: Progress, *, browser: bool) -> None:
         """All that is there before the box has power. `browser`: with the phone's own Chromium."""
         topology.up(self.place)
         tell("the internet, two mobile routers and all cables are there")
         with ThreadPoolExecutor(max_workers=2) as workers:
-            opening = workers.submit(self.phone.start) if browser else None
+            opening = workers.submit(self.phone.browser.start) if browser else None
             self.access = desk.start(self.place)
             tell("the desktop at HQ is logged on")
             machines.found_hq(self.place, self.password, self.access.fingerprint)
@@ -51,9 +57,23 @@ class Exercise:
         topology.plug(self.place, "a")
         return machines.power_on(self.place, "box")
 
+    def look_at_board(self, screenshot: Path) -> None:
+        """HQ's duty officer signs in and sees the box up. PageStuck if the board does not show that."""
+        self.officer.start()
+        self.officer.look(
+            f"http://{machines.STAFF}:8080/",
+            screenshot,
+            name=machines.ADMIN,
+            password=self.password,
+            wanted='[data-box][data-presence="up"]',
+        )
+        self.officer.stop()
+
     def relay(self) -> dict[str, int]:
         return relay.start(self.place)
 
     def down(self) -> None:
-        self.phone.stop()
+        self.over.set()
+        self.phone.browser.stop()
+        self.officer.stop()
         topology.down(self.place)
