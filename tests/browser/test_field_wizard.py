@@ -1,0 +1,235 @@
+"""The wizard in a real browser at phone size, with its script and without it, over the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium
+from tests.webui import statuses
+from tests.webui.catalogues import compile_catalogues
+from tests.webui.door import RecordedDoor
+from tests.webui.server import FieldServer
+from tests.webui.test_photo import INVITATION, code, saved, scene
+
+SMALLEST_TARGET = 48  # CSS pixels
+# Text against what is behind it (WCAG 2.2, 1.4.3). Borders, disabled buttons and drawings are not text.
+CONTRAST = """() => {
+  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
+  const light = ([r, g, b]) => { const f = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
+  const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3])).concat(1);
+  const behind = (e) => { let chain = []; for (; e; e = e.parentElement) chain.push(parse(getComputedStyle(e).backgroundColor));
+    return chain.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
+  const bad = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const text = [...e.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join('');
+    if (!text || !e.checkVisibility() || e.closest('svg, script, noscript')) continue;
+    const ground = behind(e), ink = over(parse(getComputedStyle(e).color), ground);
+    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) bad.push(text + ' ' + ratio.toFixed(2));
+  }
+  return bad;
+}"""
+TARGETS = f"""() => [...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')]
+  .filter((e) => e.checkVisibility() && !(document.documentElement.classList.contains('js') && e.id === 'photo'))
+  .map((e) => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height])
+  .filter(([, height]) => height < {SMALLEST_TARGET})"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    compile_catalogues()
+    with chromium.browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RecordedDoor, FieldServer]]:
+    compile_catalogues()
+    run = tmp_path_factory.mktemp("field")
+    with RecordedDoor(run / "door", {}) as box, FieldServer(run) as server:
+        yield box, server
+
+
+@pytest.fixture
+def box(field: tuple[RecordedDoor, FieldServer]) -> RecordedDoor:
+    """A box that joins when it is told to: redeeming changes what its status says."""
+    door = field[0]
+    door.asked.clear()
+
+    def redeem(_: Any) -> dict[str, Any]:
+        door.answers["status"] = statuses.JOINING
+        return {"site": statuses.SITE}
+
+    door.answers = {
+        "status": statuses.FRESH,
+        "read-ticket": statuses.READ,
+        "redeem": redeem,
+        "rdp-file": {"file": "full address:s:10.10.0.20\r\n"},
+        "prove": {},
+        "start-over": {},
+    }
+    return door
+
+
+@pytest.fixture
+def address(field: tuple[RecordedDoor, FieldServer]) -> str:
+    return field[1].address
+
+
+def body(page: Page, step: str) -> None:
+    expect(page.locator(f"body[data-step={step}]")).to_be_attached(timeout=10_000)
+
+
+def test_from_the_line_to_the_desktop_without_a_reload(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    complaints: list[str] = []
+    with chromium.tab(browser, complaints) as page:
+        box.answers["status"] = statuses.NO_LINE
+        page.goto(address)
+        body(page, "line")
+        box.answers["status"] = statuses.FRESH
+        body(page, "ticket")  # by itself
+        page.fill("textarea[name=ticket]", INVITATION)
+        page.click("button[data-primary]")
+        expect(page.locator("form[data-step=site] h1, h1")).to_contain_text(statuses.SITE)
+        page.click("button[data-primary]")
+        body(page, "joining")
+        page.evaluate("window.stayed = true")
+        box.answers["status"] = statuses.WORKING
+        body(page, "done")
+        assert page.evaluate("window.stayed") is True
+        assert page.locator("body").get_attribute("data-phase") == "PROTECTED"
+        with page.expect_download() as download:
+            page.click("a[download]")
+        assert download.value.suggested_filename == "desk-1.rdp"
+        assert INVITATION not in page.url
+    assert complaints == []
+    assert [question["ticket"] for question in box.questions("redeem")] == [INVITATION]
+
+
+def test_the_same_way_without_a_script(browser: Browser, box: RecordedDoor, address: str) -> None:
+    with chromium.tab(browser, java_script_enabled=False) as page:
+        box.answers["status"] = statuses.NO_LINE
+        page.goto(address)
+        body(page, "line")
+        box.answers["status"] = statuses.FRESH
+        body(page, "ticket")
+        page.fill("textarea[name=ticket]", INVITATION)
+        page.click("button[data-primary]")
+        page.locator("form[data-step=site]").wait_for()
+        page.click("button[data-primary]")
+        body(page, "joining")
+        box.answers["status"] = statuses.WORKING
+        body(page, "done")
+    assert len(box.questions("redeem")) == 1
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_photo_of_the_code_is_enough(
+    browser: Browser, box: RecordedDoor, address: str, tmp_path: Path, script: bool
+) -> None:
+    picture = tmp_path / "IMG_0001.jpg"
+    picture.write_bytes(saved(scene(2400, 1800, code(), turned=8, blurred=1)).getvalue())
+    with chromium.tab(browser, java_script_enabled=script) as page:
+        page.goto(address)
+        page.set_input_files("input[name=photo]", picture)
+        page.click("button[data-primary]")
+        page.locator("form[data-step=site]").wait_for()
+    assert box.questions("read-ticket")[0]["ticket"] == INVITATION
+
+
+def test_a_screen_is_not_exchanged_under_the_hands_of_somebody_who_types(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        page.fill("textarea[name=ticket]", "NOROSHI:HALF")
+        box.answers["status"] = statuses.NO_LINE
+        with page.expect_response("**/live"):
+            pass
+        page.wait_for_timeout(300)
+        assert page.input_value("textarea[name=ticket]") == "NOROSHI:HALF"
+
+
+def test_a_second_press_sends_nothing(browser: Browser, box: RecordedDoor, address: str) -> None:
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        page.fill("textarea[name=ticket]", INVITATION)
+        page.click("button[data-primary]")
+        page.locator("form[data-step=site]").wait_for()
+        page.dblclick("button[value=yes]", no_wait_after=True)
+        body(page, "joining")
+    assert len(box.questions("redeem")) == 1
+
+
+def test_the_page_says_when_the_box_does_not_answer_and_when_it_does_again(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        box.answers["status"] = statuses.JOINING
+        page.goto(address)
+        page.context.set_offline(True)
+        page.locator("#offline").wait_for(state="visible")
+        page.context.set_offline(False)
+        page.locator("#offline").wait_for(state="hidden")
+        box.close()
+        body(page, "closed")
+        box.open()
+        body(page, "joining")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_screen_fits_a_small_phone_a_thumb_and_tired_eyes(
+    browser: Browser, box: RecordedDoor, address: str, language: str, scheme: str
+) -> None:
+    complaints: list[str] = []
+    with chromium.tab(browser, complaints, color_scheme=scheme) as page:
+        page.context.add_cookies([{"name": "language", "value": language, "url": address}])
+        for name, found in statuses.EVERY.items():
+            box.answers["status"] = found
+            for path in ("", "details", "sheet"):
+                page.goto(address + path)
+                where = f"{name} /{path} {language} {scheme}"
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360, where
+                assert page.evaluate(TARGETS) == [], where
+                assert page.evaluate(CONTRAST) == [], where
+        box.answers["status"] = statuses.FRESH
+        box.answers["read-ticket"] = "expired"
+        page.goto(address)
+        page.fill("textarea[name=ticket]", INVITATION)
+        page.click("button[data-primary]")
+        page.locator("#error").wait_for()
+        assert page.evaluate(CONTRAST) == []
+        button = page.locator("button[data-primary]").bounding_box()
+        assert button is not None
+        assert 320 <= button["y"] < 640, "the one button to press is under the thumb, without scrolling"
+    assert [text for text in complaints if "422" not in text] == []
+
+
+def test_the_contrast_probe_does_find_what_is_too_faint(
+    browser: Browser, address: str, box: RecordedDoor
+) -> None:
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        page.evaluate("document.querySelector('h1').style.color = '#888'")
+        assert len(page.evaluate(CONTRAST)) == 1
+
+
+def test_the_sheet_prints_on_one_page(browser: Browser, box: RecordedDoor, address: str) -> None:
+    box.answers["status"] = statuses.WITH_WIFI
+    with chromium.tab(browser) as page:
+        for language in ("ja", "en"):
+            page.context.add_cookies([{"name": "language", "value": language, "url": address}])
+            page.goto(address + "sheet")
+            printed = page.pdf(prefer_css_page_size=True)
+            assert printed.count(b"/Type /Page\n") == 1
