@@ -21,6 +21,7 @@ from appliance.core.firewall import MARK
 from appliance.core.fleet import Refused
 from appliance.core.model import (
     OPEN_PHASES,
+    AccessPoint,
     Assignment,
     BoxKeys,
     Config,
@@ -34,13 +35,14 @@ from appliance.core.model import (
     Status,
     Uplink,
 )
-from appliance.core.phase import facts_of, judge, status
+from appliance.core.phase import CLOCK_SLACK, facts_of, judge, status
 from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
 from appliance.host import files
 from appliance.host.probe import Target
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
+LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
 MAX_LETTER = 4 << 20
 
@@ -87,6 +89,8 @@ class Tools:
     ring_courier: Callable[[], None]
     prove: Callable[[Snapshot], dict[str, Any]]
     verify_rdp: Callable[[str, str], bool]
+    step_clock: Callable[[float], None]
+    new_access_point: Callable[[str], AccessPoint]
 
 
 class FieldRole:
@@ -103,6 +107,11 @@ class FieldRole:
         self._snapshot: Snapshot | None = None
         self._proving = threading.Lock()
         self._config = self._load(serial)
+        if machine.radio and self._config.access_point is None and not self._damaged:
+            self._try_save(replace(self._config, access_point=tools.new_access_point(serial)))
+        held = self._config.assignment
+        if held and time.time() < held.hub_time:
+            tools.step_clock(held.hub_time + 1)  # the hub answers no handshake from the past
         self._invitation_public = ("", "")
 
     # --------------------------------------------------------------------------------------- config
@@ -159,6 +168,7 @@ class FieldRole:
             invitation_public=self._public_invitation(),
             turns=memory.choice.turns,
             begun=memory.begun,
+            told=reason is Reason.REVOKED and now - memory.status.since > LAST_WORD,
         )
         self._mark_milestones(observed, uplinks)
         self._snapshot = Snapshot(
@@ -263,6 +273,7 @@ class FieldRole:
                 tunnel_key=tunnel.public_key if tunnel else "",
                 endpoint=tunnel.peers[0].endpoint if tunnel and tunnel.peers else "",
                 mark=MARK,
+                way=self._memory.choice.link,
                 interval=1.0 if is_open else 2.0,
                 desktops=snapshot.allowed if is_open else (),
             )
@@ -321,6 +332,8 @@ class FieldRole:
             except Invalid as problem:
                 sys.stderr.write(f"noroshi: an assignment was not accepted: {problem}\n")
                 return
+            if time.time() < assignment.hub_time - CLOCK_SLACK:
+                self._tools.step_clock(assignment.hub_time)
             config = commands.accept_assignment(config, self._without_foreign_files(assignment))
         elif isinstance(error, dict) and error.get("code") in (
             "ticket-expired",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import time
@@ -14,12 +15,21 @@ from appliance.control import Door
 from appliance.core.codec import Invalid
 from appliance.core.desired import BRIDGE, LAN, REGISTER_GROUP, VETH
 from appliance.core.desktop_profiles import Profile
-from appliance.core.model import Bridge, Machine
+from appliance.core.model import AccessPoint, Bridge, Machine, Secret
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
 from appliance.daemon import Bell, Daemon, open_button
 from appliance.field import FieldRole, Snapshot, Tools
-from appliance.host import files, firewall_boot, netlink, prover, rdp_signature, surroundings, wireguard
+from appliance.host import (
+    clock,
+    files,
+    firewall_boot,
+    netlink,
+    prover,
+    rdp_signature,
+    surroundings,
+    wireguard,
+)
 from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
@@ -60,6 +70,8 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
         ring_courier=lambda: _ring(run / "courier" / "bell"),
         prove=lambda snapshot: _prove(machine, profiles, snapshot, bell),
         verify_rdp=_is_signed,
+        step_clock=clock.step_forward if machine.sets_clock else _leave_clock,
+        new_access_point=_new_access_point,
     )
     role = FieldRole(machine, tools, surroundings.serial())
     daemon = Daemon(RealMachine(machine, _environment(), probes), role, bell)
@@ -94,6 +106,19 @@ def _ring(bell: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
         channel.setblocking(False)
         channel.sendto(b"!", str(bell))
+
+
+def _leave_clock(moment: float) -> None:
+    sys.stderr.write(
+        f"noroshi: HQ says it is {time.ctime(moment)}; this machine's clock is not ours to set\n"
+    )
+
+
+def _new_access_point(serial: str) -> AccessPoint:
+    """A name and a key of its own for each box, never a default."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    passphrase = "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(3))
+    return AccessPoint(ssid=f"noroshi-{serial[-4:]}", passphrase=Secret(passphrase))
 
 
 def _is_signed(text: str, certificate: str) -> bool:

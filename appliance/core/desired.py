@@ -70,11 +70,13 @@ def field_box(
     invitation_public: str = "",
     turns: int = 0,
     begun: bool = True,
+    told: bool = False,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence.
-    `begun`: a session exists, so the hub stays known even while no uplink is there."""
-    tunnel = _box_tunnel(config, machine, invitation_public, turns, status)
+    `begun`: a session exists, so the hub stays known even while no uplink is there. `told`: HQ knows that we
+    read its revocation, so nothing leaves any more."""
+    tunnel = None if told else _box_tunnel(config, machine, invitation_public, turns, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
         tunnel = replace(tunnel, peers=())
     phase = status.phase

@@ -566,6 +566,7 @@ class Machine:
     python: str = "/usr/bin/python3"
     lease_script: str = "/usr/lib/noroshi/lease-script"  # what the DHCP client calls
     model: str = "PC"
+    sets_clock: bool = False  # only where no other system on this kernel needs its own time
     web_hosts: tuple[str, ...] = ()  # names besides our own by which people may open our pages
     web_uid: int = 64301
     courier_uid: int = 64302

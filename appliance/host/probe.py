@@ -36,6 +36,7 @@ class Target:
     tunnel_key: str = ""  # a new key means a new tunnel: what was measured before counts no more
     endpoint: str = ""  # the hub's address outside, for the line's own errors
     mark: int = 0
+    way: str = ""  # the uplink in use: after a switch the hub must hear from us at once
     interval: float = 1.0  # seconds between echo requests
     desktops: tuple[Desktop, ...] = ()
 
