@@ -5,6 +5,7 @@ which screen it is, and the invitation travels in the form that needs it, never 
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -89,6 +90,7 @@ class Pages:
             pace=steps.PACE[step][0],
             steps=steps,
             silent_line=sentences.of_line(),
+            wifi_code=_wifi_code(status) if status and step is Step.DONE else "",
             home=captive.HOME,
             token=TOKEN_PLACE,
             **more,
@@ -161,14 +163,13 @@ class Pages:
         status = self.status()
         if status is None or steps.step_of(status) is not Step.DONE:
             return _see("/")
-        point = status.get("access_point")
         return make_response(
             render_template(
                 "field/sheet.html",
                 status=status,
                 home=captive.HOME,
-                home_code=qr.svg(captive.HOME),
-                wifi_code=qr.svg(qr.wifi(point["ssid"], point["passphrase"])) if point else "",
+                home_code=_code(captive.HOME),
+                wifi_code=_wifi_code(status),
             )
         )
 
@@ -235,6 +236,17 @@ class Pages:
             if not stream.read(65536):
                 break
         return self.again(sentences.upload_too_large(), "", 413)
+
+
+@lru_cache(maxsize=4)
+def _code(text: str) -> Markup:
+    """Drawn once: a screen with a code in it is looked at every few seconds."""
+    return qr.svg(text)
+
+
+def _wifi_code(status: Facts) -> Markup:
+    point = status.get("access_point")
+    return _code(qr.wifi(point["ssid"], point["passphrase"])) if point else Markup("")
 
 
 def _with_token(html: str) -> tuple[Markup, str]:
