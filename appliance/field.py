@@ -187,7 +187,7 @@ class FieldRole:
         if snapshot is None:
             return
         self._aim(snapshot)
-        self._tell_courier()
+        self._tell_courier(reachable=snapshot.desired.tunnel is not None)
         joining = self._config.joining
         if joining and joining.stage is JoinStage.INVITED:
             self._write_enrolment(observed.now)
@@ -281,10 +281,10 @@ class FieldRole:
 
     # -------------------------------------------------------------------------------------- letters
 
-    def _tell_courier(self) -> None:
+    def _tell_courier(self, *, reachable: bool) -> None:
         where = json.dumps(
             {
-                "hub": hub_address(self._config),
+                "hub": hub_address(self._config) if reachable else "",
                 "reports": self._config.assignment is not None,
                 "boot_id": self._boot,
                 "state": str(self._state),
