@@ -56,7 +56,7 @@ def status(phase: str, reason: Reason, **more: Any) -> Status:
         "hub": {"round_trip": None, "loss": 0.0, "quality": "unknown"},
         "access_point": None,
         "lan": "",
-        "milestones": {"power-on": NOW - 90},
+        "milestones": {},
         "proof": None,
     }
     return {**known, **copy.deepcopy(more)}
@@ -73,12 +73,13 @@ JOINED: Status = {
     "hq_name": HQ,
     "lan": "10.211.0.0/26",
     "uplinks": [ETHERNET, USB],
-    "joining": joining("joined", 5),
-    "milestones": {"power-on": NOW - 90, "tunnel": NOW - 70, "first-ping": NOW - 68},
+    "joining": None,
+    "milestones": {"uplink": NOW - 88, "tunnel": NOW - 70},
     "hub": {"round_trip": 0.031, "loss": 0.0, "quality": "good"},
 }
 MISSION = {"kind": "disaster", "site": SITE, "start": NOW - 3600, "end": NOW + 4 * 86400}
-AT_WORK: Status = {**JOINED, "desktops": [DESK], "mission": MISSION, "laptops": 3}
+OPENED = {**JOINED["milestones"], "open": NOW - 66, "protected": NOW - 65}
+AT_WORK: Status = {**JOINED, "milestones": OPENED, "desktops": [DESK], "mission": MISSION, "laptops": 3}
 PROOF_ROWS = [
     {"what": "総務課の共用デスクトップ", "target": "10.10.0.20:3389", "expected": "open", "outcome": "open", "ok": True},
     {"what": "ファイル共有", "target": "10.10.0.20:445", "expected": "closed", "outcome": "closed", "ok": True},
@@ -96,6 +97,7 @@ PLUGGED = status("SETUP", Reason.NO_TICKET, uplinks=[{**ETHERNET, "address": "",
 FRESH = status("SETUP", Reason.NO_TICKET, uplinks=[ETHERNET])
 JOINING = status("CONNECTING", Reason.TUNNEL_STARTING, uplinks=[ETHERNET], joining=joining())
 HUB_SILENT = status("CONNECTING", Reason.HUB_SILENT, uplinks=[ETHERNET], joining=joining(seconds=45))
+REGISTERED = status("CONNECTING", Reason.TUNNEL_STARTING, **JOINED)
 WORKING = status("PROTECTED", Reason.ALL_WELL, **AT_WORK)
 WITH_WIFI = status("PROTECTED", Reason.ALL_WELL, **{**AT_WORK, "access_point": ACCESS_POINT, "proof": PROOF})
 WEAK = status(
@@ -132,6 +134,7 @@ EVERY: dict[str, Status] = {
     "fresh": FRESH,
     "joining": JOINING,
     "hub-silent": HUB_SILENT,
+    "registered": REGISTERED,
     "working": WORKING,
     "with-wifi": WITH_WIFI,
     "weak": WEAK,

@@ -148,8 +148,16 @@ def test_a_refused_joining_offers_a_new_start(phone: Visitor, box: RecordedDoor)
     assert 'action="/start-over"' in phone.get().html
     assert phone.send("/start-over").code == 303
     assert box.questions("start-over")
-    box.answers["status"] = statuses.REVOKED
+    box.answers["status"] = statuses.JOINING
     assert 'action="/start-over"' not in phone.get().html
+
+
+def test_a_box_prepared_in_peacetime_shows_how_far_it_is(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.REGISTERED
+    page = phone.get()
+    assert "役所につながりました" in page.text
+    assert "デスクトップを確かめています" in page.text
+    assert "招待QRコード" not in page.text
 
 
 def test_a_dead_daemon_is_said_in_words_on_every_page(phone: Visitor, box: RecordedDoor) -> None:

@@ -16,6 +16,7 @@ TABLE = {
     "fresh": (Step.TICKET, "calm"),
     "joining": (Step.JOINING, "work"),
     "hub-silent": (Step.JOINING, "work"),
+    "registered": (Step.JOINING, "work"),
     "working": (Step.DONE, "good"),
     "with-wifi": (Step.DONE, "good"),
     "weak": (Step.DONE, "work"),
@@ -61,9 +62,14 @@ def test_green_means_that_desktops_are_open_and_nothing_else_does() -> None:
             assert found["phase"] == "PROTECTED"
 
 
-def test_a_refused_invitation_may_be_started_over_and_a_revoked_box_may_not() -> None:
-    assert steps.may_start_over(statuses.USED_UP)
-    assert not steps.may_start_over(statuses.REVOKED)
+def test_only_a_refused_invitation_must_be_started_over() -> None:
+    assert steps.must_start_over(statuses.USED_UP)
+    assert [name for name, found in statuses.EVERY.items() if steps.must_start_over(found)] == ["used-up"]
+
+
+def test_another_invitation_is_offered_where_this_one_leads_nowhere() -> None:
+    offered = [name for name, found in statuses.EVERY.items() if steps.may_start_over(found)]
+    assert offered == ["hub-silent", "revoked"]
 
 
 @pytest.mark.parametrize(

@@ -82,19 +82,36 @@ def waits_for_address(status: Facts) -> bool:
 
 
 def was_up(status: Facts) -> bool:
-    """Since power-on this box has been through to HQ once: what is missing now is a break, not a beginning."""
-    milestones = status.get("milestones") or {}
-    return "tunnel" in milestones or "first-ping" in milestones
+    """Since power-on people could work here: what is missing now is a break, not a beginning."""
+    return bool({"open", "protected"} & set(status.get("milestones") or {}))
+
+
+def progress(status: Facts) -> list[tuple[str, bool]]:
+    """Steps of joining and whether each is done. The door lists them while an invitation is being used; a box
+    that was prepared in peacetime, or has just been registered, has fewer left."""
+    joining, milestones = status.get("joining"), status.get("milestones") or {}
+    if joining:
+        return [(step["name"], step["done"]) for step in joining["steps"]]
+    registered = [("ticket", True), ("enrolled", True)] if "ticket-accepted" in milestones else []
+    return [("uplink", has_line(status)), *registered, ("tunnel", "tunnel" in milestones), ("desktop", False)]
+
+
+def must_start_over(status: Facts) -> bool:
+    """The invitation was refused: another one is the only way on."""
+    return bool((status.get("joining") or {}).get("stage") == "refused")
 
 
 def may_start_over(status: Facts) -> bool:
-    return bool((status.get("joining") or {}).get("stage") == "refused")
+    """Another invitation is possible: this one leads nowhere for long, or HQ has withdrawn the box."""
+    stuck = (status.get("joining") or {}).get("stage") == "invited" and seconds_left(status) == 0
+    return stuck or status["reason"] == Reason.REVOKED
 
 
 def seconds_left(status: Facts) -> int:
     """For 「あと約◯秒」: 20, 15, 10, 5, or 0 when it takes longer than people were told. Coarse, so that a page
     that shows it changes every five seconds and not with every look."""
-    since = (status.get("joining") or {}).get("since") or status["since"]
+    milestones = status.get("milestones") or {}
+    since = (status.get("joining") or {}).get("since") or milestones.get("ticket-accepted") or status["since"]
     left = JOINING_SECONDS - max(0.0, status["now"] - since)
     return max(0, int(-(-left // 5)) * 5)
 
