@@ -6,6 +6,7 @@ import copy
 import json
 import socketserver
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,9 @@ class FakeHub:
         self.invitations[number] = {
             "id": number,
             "site": site,
-            "issued": 1000.0,
+            "issued": time.time(),
             "issued_by": by,
-            "expires": 1000.0 + days * 86400,
+            "expires": time.time() + days * 86400,
             "state": "open",
             "box": "",
             "text": "NOROSHI:" + "ABCDEFGH234567" * 30,
@@ -138,7 +139,8 @@ class FakeHub:
         return self.boxes[name]
 
     def do_start_mission(self, box: str, kind: str, site: str, hours: float, by: str) -> dict[str, Any]:
-        mission = {"kind": kind, "site": site, "start": 1000.0, "end": 1000.0 + hours * 3600}
+        now = time.time()
+        mission = {"kind": kind, "site": site, "start": now, "end": now + hours * 3600}
         self._box(box)["mission"] = mission
         return {}
 

@@ -23,6 +23,14 @@ from appliance.hub.board import Board, History
 FRESH = 1.0  # seconds one picture of the board is good for
 
 
+class Drawings:
+    """What was made of one picture of the board, by name; thrown away with it."""
+
+    def __init__(self, board: Board | None) -> None:
+        self.board = board
+        self.made: dict[str, str] = {}
+
+
 class Desk:
     def __init__(self, door: Path, register: sa.Engine) -> None:
         self._door = door
@@ -32,6 +40,7 @@ class Desk:
         self._fleet: Mapping[str, Any] = {}
         self._drawn = 0.0
         self.hub_silent = False
+        self.drawings = Drawings(None)
 
     def ask(self, verb: str, **details: Any) -> dict[str, Any]:
         """One request at the door. What it changes is seen on the next page at once."""

@@ -14,7 +14,10 @@
 
   function board(live) {
     const offline = document.getElementById("offline");
-    let tag = live.dataset.tag, misses = 0;
+    let tag = live.dataset.tag, misses = 0, pressed = false;
+    // A card that is exchanged between press and release would swallow the click.
+    addEventListener("pointerdown", () => { pressed = true; });
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = false; }, 300));
     // HQ's clock, carried on by this machine's steady one: its own time of day does not matter.
     let now = Number(live.dataset.now), read = performance.now();
 
@@ -34,7 +37,7 @@
         });
         if (answer.status === 401) { location.reload(); return; }
         if (answer.status !== 200 && answer.status !== 304) throw new Error(String(answer.status));
-        if (answer.status === 200) {
+        if (answer.status === 200 && !pressed) {
           const focus = live.contains(document.activeElement) ? document.activeElement.id : "";
           live.innerHTML = await answer.text();
           tag = (answer.headers.get("ETag") || "").replaceAll('"', "").replace("W/", "");
