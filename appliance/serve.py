@@ -60,6 +60,18 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
     files.make_folder(run / "courier", 0o700, courier, courier)
     files.make_folder(run / "leases", 0o700)
     firewall_boot.close(machine)
+    daemon, probes = assemble_field(machine)
+    button = open_button(run / "wake")
+    door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
+    door.start()
+    probes.start()
+    daemon.run(lambda: (button, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
+    door.close()
+
+
+def assemble_field(machine: Machine) -> tuple[Daemon, Probes]:
+    """The box's daemon with its probes, neither started yet."""
+    run = Path(machine.run)
     profiles = packaged_profiles()
     bell = Bell()
     probes = Probes(machine.field, machine.outside, profiles, bell.ring)
@@ -74,13 +86,7 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
         new_access_point=_new_access_point,
     )
     role = FieldRole(machine, tools, surroundings.serial())
-    daemon = Daemon(RealMachine(machine, _environment(), probes), role, bell)
-    button = open_button(run / "wake")
-    door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
-    door.start()
-    probes.start()
-    daemon.run(lambda: (button, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
-    door.close()
+    return Daemon(RealMachine(machine, _environment(), probes), role, bell), probes
 
 
 def _run_hub(machine: Machine, run: Path) -> None:

@@ -1,0 +1,56 @@
+"""The list of benchmarks. A module is loaded only when it is asked for: the list needs nothing installed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scripts.benchmarks.figures import Figure
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """`module` has `measure(runs, tell)`; `runs` is the number of samples where none is asked for."""
+
+    name: str
+    line: str
+    runs: int
+    module: str
+
+    def measure(self, runs: int, tell: Tell) -> tuple[Figure, ...]:
+        work: Callable[[int, Tell], tuple[Figure, ...]] = importlib.import_module(self.module).measure
+        return work(runs, tell)
+
+
+BENCHMARKS = {
+    x.name: x
+    for x in (
+        Benchmark(
+            name="desktop",
+            line="power-on to first desktop pixels, and every event between (runs: whole exercises)",
+            runs=5,
+            module="scripts.benchmarks.desktop",
+        ),
+        Benchmark(
+            name="footprint",
+            line="memory and idle CPU of the box's own processes (runs: pairs of minutes)",
+            runs=1,
+            module="scripts.benchmarks.footprint",
+        ),
+        Benchmark(
+            name="throughput",
+            line="laptop to desktop through the box, against plain wg-quick (runs: pairs A, B)",
+            runs=5,
+            module="scripts.benchmarks.throughput",
+        ),
+        Benchmark(
+            name="turn",
+            line="one turn of the box's loop where nothing changed, against wg and nft (runs: turns)",
+            runs=50,
+            module="scripts.benchmarks.turn",
+        ),
+    )
+}
