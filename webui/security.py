@@ -97,7 +97,7 @@ def _add_headers(answer: Response) -> Response:
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
     if request.endpoint == "static":
-        answer.headers["Cache-Control"] = "public, max-age=3600"
+        answer.headers["Cache-Control"] = "no-cache"  # asked again each time, sent again only when it changed
     else:
         answer.headers.setdefault("Cache-Control", "no-store")
     return answer

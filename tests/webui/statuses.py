@@ -16,10 +16,10 @@ ETHERNET = {
     "link": "eth0",
     "kind": "ethernet",
     "carrier": True,
-    "address": "192.168.1.101/24",
+    "address": "192.168.1.101",
     "active": True,
 }
-USB = {"link": "usb0", "kind": "usb", "carrier": True, "address": "192.168.8.100/24", "active": False}
+USB = {"link": "usb0", "kind": "usb", "carrier": True, "address": "192.168.8.100", "active": False}
 DESK = {
     "name": "desk-1",
     "title": "総務課の共用デスクトップ",

@@ -48,7 +48,7 @@
     let tag = '"' + main.dataset.tag + '"', missed = 0;
     async function turn() {
       try {
-        const answer = await fetch(main.dataset.live, { headers: { "If-None-Match": tag }, cache: "no-store", signal: AbortSignal.timeout(8000) });
+        const answer = await fetch(main.dataset.live, { headers: { "If-None-Match": tag }, cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
         if (answer.status === 200) {
           const html = await answer.text();
           const form = main.querySelector("form.question");
