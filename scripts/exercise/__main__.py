@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.exercise import machines, processes, topology
-from scripts.exercise.act import Act, is_open
+from scripts.exercise.act import FLEET, Act, is_open
 from scripts.exercise.browser import PageStuck
 from scripts.exercise.place import Occupied, Place, default_place, keep, owner_of, started_at
 from scripts.exercise.processes import Running
@@ -39,6 +39,7 @@ def arguments() -> argparse.Namespace:
 @contextmanager
 def cleaned_up(place: Place, exercise: Exercise, *, leave: bool, tell: Progress) -> Iterator[None]:
     """Removes the exercise at the end, whatever the end is: done, failed, Ctrl-C, SIGTERM."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it otherwise
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     try:
@@ -61,10 +62,18 @@ def cleaned_up(place: Place, exercise: Exercise, *, leave: bool, tell: Progress)
             tell("everything is removed")
 
 
-def automatic(place: Place, asked: argparse.Namespace, shots: Path, tell: Progress) -> bool:
+def folder_for_shots(asked: argparse.Namespace) -> Path:
+    shots: Path = asked.shots or Path(tempfile.mkdtemp(prefix="noroshi-shots-"))
+    shots.mkdir(parents=True, exist_ok=True)
+    print(f"Screenshots: {shots.absolute()}", flush=True)
+    return shots.absolute()
+
+
+def automatic(place: Place, asked: argparse.Namespace, tell: Progress) -> bool:
     exercise = Exercise(place)
     with cleaned_up(place, exercise, leave=asked.keep, tell=tell):
         exercise.up(tell, browser=True)
+        shots = folder_for_shots(asked)
         ticket = machines.issue_ticket(place)
         first = Act(exercise, shots, tell, ticket)
         joined = first.run()
@@ -106,7 +115,7 @@ def show(act: Act, timeline: Timeline, title: str) -> None:
         print(f"  {problem}", flush=True)
 
 
-def interactive(place: Place, asked: argparse.Namespace, shots: Path, tell: Progress) -> bool:
+def interactive(place: Place, asked: argparse.Namespace, tell: Progress) -> bool:
     exercise = Exercise(place)
     with cleaned_up(place, exercise, leave=asked.keep, tell=tell):
         exercise.up(tell, browser=False)
@@ -115,7 +124,7 @@ def interactive(place: Place, asked: argparse.Namespace, shots: Path, tell: Prog
         tell("the box is switched on, router A's cable is in")
         print(addresses(exercise, ports), flush=True)
         if not asked.keep:
-            attend(exercise, shots, tell)
+            attend(exercise, folder_for_shots(asked), tell)
     return True
 
 
@@ -152,9 +161,9 @@ def attend(exercise: Exercise, shots: Path, tell: Progress) -> None:
 
 
 def _show_desktop(exercise: Exercise, shots: Path, tell: Progress) -> None:
-    shots.mkdir(parents=True, exist_ok=True)
     try:
-        exercise.laptop.dhcp.wait("10.211.0.0/16", patience=20)
+        exercise.laptop.dhcp.ask_again()
+        exercise.laptop.dhcp.wait(FLEET, patience=20)
         opened = exercise.laptop.open_desktop(exercise.access, shots / "desktop.png")
     except Exception as problem:  # a person watches: say it, and go on
         tell(f"the laptop: {problem}")
@@ -178,15 +187,13 @@ def main() -> int:
     place, tell = default_place(), Progress()
     if asked.down:
         return 0 if remove(place, tell) else 1
-    shots = (asked.shots or Path(tempfile.mkdtemp(prefix="noroshi-shots-"))).absolute()
     try:
-        done = (automatic if asked.auto else interactive)(place, asked, shots, tell)
+        done = (automatic if asked.auto else interactive)(place, asked, tell)
     except Occupied as reason:
         print(reason, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(f"Screenshots: {shots}")
     return 0 if done else 1
 
 

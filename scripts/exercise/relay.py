@@ -33,7 +33,7 @@ class Way:
 
 WAYS = (
     Way(name="wizard", port=8801, machine="phone", address="10.86.86.1", target=80),
-    Way(name="hq", port=8802, machine="hq", address="10.10.0.1", target=8080),
+    Way(name="hq", port=8802, machine="desk", address="10.10.0.1", target=8080),  # staff sit in HQ's network
 )
 
 

@@ -65,7 +65,7 @@ class Exercise:
             screenshot,
             name=machines.ADMIN,
             password=self.password,
-            wanted='[data-box][data-presence="up"]',
+            wanted='[data-box][data-presence="up"][data-phase="PROTECTED"]',
         )
         self.officer.stop()
 
