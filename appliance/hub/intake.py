@@ -96,8 +96,8 @@ def _newer_assignment(door: Path, sender: Known, received: list[Received]) -> ob
     """What HQ decided since the newest report was made, or None. A silent door is no reason to lose reports."""
     if not received:
         return None
-    newest = max((item.report for item in received), key=lambda report: report.made_at)
-    if sender.version <= newest.policy:
+    # A box's policy only ever grows, so the highest one told is the one it has, whatever its clock says.
+    if sender.version <= max(item.report.policy for item in received):
         return None
     try:
         return control.ask(door, {"ask": "assignment", "box": sender.box})["assignment"]
