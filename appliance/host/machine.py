@@ -24,7 +24,7 @@ from appliance.core.model import (
     TunnelState,
     Unit,
 )
-from appliance.core.uplinks import read_lease
+from appliance.core.uplinks import TUNNEL_TABLE, read_lease
 from appliance.host import files, namespaces, sysctl, vitals, wireguard
 from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
@@ -146,8 +146,12 @@ class RealMachine:
                 self._netlink.add_address(address)
             case steps.RemoveAddress(address=address):
                 self._netlink.remove_address(address)
+                if address.link in self._machine.uplinks:
+                    self._line_changed()
             case steps.AddRoute(route=route):
                 self._netlink.add_route(route)
+                if route.table == TUNNEL_TABLE:
+                    self._line_changed()
             case steps.RemoveRoute(route=route):
                 self._netlink.remove_route(route)
             case steps.AddRule(rule=rule):
@@ -162,6 +166,15 @@ class RealMachine:
                 self._stop_unit(name)
             case _:
                 assert_never(step)
+
+    def _line_changed(self) -> None:
+        """The tunnel's packets leave by another way now: the device must not insist on its old address, and the
+        hub learns where we are from the next packet."""
+        with contextlib.suppress(FileNotFoundError):
+            self._netlink.index(self._machine.field, self._machine.tunnel)
+            wireguard.forget_source(self._machine.tunnel, self._machine.field)
+            if self._probes:
+                self._probes.ask_now()
 
     def _set_tunnel(self, tunnel: Tunnel) -> None:
         """WireGuard's UDP socket stays in the namespace where the device is born; the device moves on."""

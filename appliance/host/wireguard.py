@@ -69,6 +69,17 @@ def synchronize(tunnel: Tunnel) -> None:
     run(["wg", "syncconf", tunnel.name, "/dev/stdin"], namespace=tunnel.namespace, text=settings(tunnel))
 
 
+def forget_source(name: str, namespace: str) -> None:
+    """The device keeps sending from the address that was good last; after a change of line that address is gone,
+    and it would notice only after fifteen seconds (its own handshake timer). Naming the endpoints again makes it
+    ask the routes anew; sessions are kept."""
+    state = show(name, namespace)
+    named = [(x.public_key, x.endpoint) for x in state.peers if x.endpoint] if state else []
+    if named:
+        peers = [part for key, endpoint in named for part in ("peer", key, "endpoint", endpoint)]
+        run(["wg", "set", name, *peers], namespace=namespace)
+
+
 def settings(tunnel: Tunnel) -> str:
     """The configuration text of wg(8)."""
     lines = ["[Interface]", f"PrivateKey = {tunnel.private_key.reveal()}"]
