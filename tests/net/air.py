@@ -92,8 +92,8 @@ def ping(namespace: str, host: str, seconds: float = 0.5) -> str:
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    return ~((total >> 16) + (total & 0xFFFF)) & 0xFFFF
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    return int(~((total >> 16) + (total & 0xFFFF)) & 0xFFFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

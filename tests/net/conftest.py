@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ NEEDED = ("ip", "nft", "wg", "wireguard-go", "udhcpc", "dnsmasq", "xrdp")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    missing = [x for x in NEEDED if shutil.which(x) is None and not os.path.exists(f"/usr/sbin/{x}")]
+    missing = [x for x in NEEDED if shutil.which(x) is None and not Path("/usr/sbin", x).exists()]
     if os.geteuid() == 0 and missing:
         raise pytest.UsageError(f"scripts/setup was not run: {', '.join(missing)} missing")
 

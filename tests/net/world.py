@@ -123,7 +123,7 @@ class World:
         self.power_on()
         self.join(self.ticket(mission))
         self.until("PROTECTED")
-        return self.newest_box()["name"]
+        return str(self.newest_box()["name"])
 
     def config(self) -> dict[str, Any]:
         """The private file's content; its checksum line first."""
@@ -204,15 +204,23 @@ class World:
         path = self.state("hq") / "register" / "register.sqlite3"
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
             database.row_factory = sqlite3.Row
-            return [dict(x) for x in database.execute("select * from reports where box = ? order by id", (box,))]
+            return [
+                dict(x) for x in database.execute("select * from reports where box = ? order by id", (box,))
+            ]
 
     # -------------------------------------------------------------------------------------- the desk
 
     def hush_desk(self, *addresses: str) -> None:
         """These desktops' machines swallow what comes."""
-        rules = "".join(f'    ip daddr {x} drop\n' for x in addresses)
+        rules = "".join(f"    ip daddr {x} drop\n" for x in addresses)
         chain = f"  chain incoming {{\n    type filter hook input priority 0;\n{rules}  }}\n"
-        self.inside("desk", "nft", "-f", "-", text=f"table ip hush\ndelete table ip hush\ntable ip hush {{\n{chain}}}\n")
+        self.inside(
+            "desk",
+            "nft",
+            "-f",
+            "-",
+            text=f"table ip hush\ndelete table ip hush\ntable ip hush {{\n{chain}}}\n",
+        )
 
     def unhush_desk(self) -> None:
         self.hush_desk()
