@@ -12,12 +12,14 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from appliance.core.codec import Invalid, parse_json
-from appliance.core.fleet import Refused as CoreRefused
+from appliance.core.desktop_profiles import FAULTS
+from appliance.core.words import Refused as CoreRefused
 from appliance.core.words import Sentence, refusal
 
 MAX_REQUEST = 65536  # octets
@@ -25,6 +27,7 @@ MAX_ANSWER = 8 << 20
 REQUEST_WITHIN = 2.0  # seconds from connecting to the end of the line
 ANSWER_WITHIN = 20.0
 MAX_AT_ONCE = 16
+WAITING = 128  # guests that queue before the door
 
 Asked = Callable[[dict[str, Any], int], dict[str, Any]]
 
@@ -51,7 +54,9 @@ def ask(door: Path, request: Mapping[str, Any], timeout: float = ANSWER_WITHIN) 
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
             channel.settimeout(timeout)
             channel.connect(str(door))
-            channel.sendall(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+            # Who is refused before the end of the question has an answer waiting all the same.
+            with contextlib.suppress(BrokenPipeError):
+                channel.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(_read_line(channel, MAX_ANSWER, timeout))
     except (OSError, ValueError) as error:
         raise Unreachable(str(error)) from error
@@ -91,7 +96,7 @@ class Door:
         if os.geteuid() == 0:
             os.chown(path, 0, group)
         path.chmod(0o660)
-        self._socket.listen(MAX_AT_ONCE)
+        self._socket.listen(WAITING)
 
     def start(self) -> None:
         threading.Thread(target=self._serve, name="door", daemon=True).start()
@@ -108,18 +113,17 @@ class Door:
                 channel, _ = self._socket.accept()
             except OSError:
                 return
-            if not self._places.acquire(blocking=False):
-                channel.close()
-                continue
-            threading.Thread(target=self._one, args=(channel,), name="guest", daemon=True).start()
+            # Everybody is through or out of time after REQUEST_WITHIN, unless the loop itself is slow.
+            if self._places.acquire(timeout=REQUEST_WITHIN):
+                threading.Thread(target=self._one, args=(channel,), name="guest", daemon=True).start()
+            else:
+                with channel:
+                    _send(channel, _error("busy"))
 
     def _one(self, channel: socket.socket) -> None:
         try:
-            with channel, contextlib.suppress(OSError):
-                channel.settimeout(REQUEST_WITHIN)
-                answer = self._decide(channel)
-                channel.settimeout(REQUEST_WITHIN)
-                channel.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+            with channel:
+                _send(channel, self._decide(channel))
         finally:
             self._places.release()
 
@@ -134,8 +138,13 @@ class Door:
             return {"ok": self._answer(request, uid)}
         except CoreRefused as error:
             return _error(error.code)
+        except TimeoutError:
+            return _error("busy")
         except (Invalid, ValueError) as error:
             return _error("bad-request", str(error)[:200])
+        except Exception as error:  # a guest always hears something, and never the inside of it
+            traceback.print_exception(error)
+            return _error("trouble")
 
 
 def peer_uid(channel: socket.socket) -> int:
@@ -144,8 +153,17 @@ def peer_uid(channel: socket.socket) -> int:
     return int(uid)
 
 
+_FAULTS = {fault.value: sentence for fault, sentence in FAULTS.items()}
+
+
+def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # who does not listen is not told
+        channel.settimeout(REQUEST_WITHIN)
+        channel.sendall(json.dumps(answer).encode() + b"\n")
+
+
 def _error(code: str, detail: str = "") -> dict[str, Any]:
-    sentence = refusal(code)
+    sentence = _FAULTS.get(code) or refusal(code)
     data = sentence.as_data()
     return {
         "error": {

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 BATCH = 100  # reports a post
+MOST_OCTETS = 180_000  # of one post; the intake takes 256 KiB
 TIMEOUT = 5.0  # seconds for one post
 MAX_ANSWER = 4 << 20
 PORT = 8470
@@ -61,11 +62,19 @@ def carry_enrolment(run: Path, hub: str) -> bool:
 
 
 def carry_reports(run: Path, state: Path, hub: str, boot: str) -> bool:
-    found = letters([state / "outbox", run / "outbox"], "report-*.json")[:BATCH]
-    reports = []
-    for letter in found:
-        with contextlib.suppress(OSError, ValueError):
-            reports.append(json.loads(letter.read_bytes()))
+    found, reports, size = [], [], 0
+    for letter in letters([state / "outbox", run / "outbox"], "report-*.json")[:BATCH]:
+        try:
+            content = letter.read_bytes()
+            report = json.loads(content)
+        except (OSError, ValueError):
+            letter.unlink(missing_ok=True)  # a hundred of these would block all others for ever
+            continue
+        size += len(content)
+        if reports and size > MOST_OCTETS:
+            break
+        found.append(letter)
+        reports.append(report)
     if not reports:
         return False
     envelope = {"boot_id": boot, "uptime": time.monotonic(), "reports": reports}
@@ -106,7 +115,7 @@ def main() -> None:
             pause = 0.0 if busy else IDLE
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             sys.stderr.write(f"courier: {error}\n")
-            pause = min(max(pause if pause < RETRY_MOST else 0.0, RETRY_FIRST / 2) * 2, RETRY_MOST)
+            pause = min(max(pause if pause <= RETRY_MOST else 0.0, RETRY_FIRST / 2) * 2, RETRY_MOST)
         if pause:
             select.select([bell], [], [], pause)
         with contextlib.suppress(BlockingIOError):

@@ -14,13 +14,14 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from appliance.core.model import Desired, Failure, Observed
-from appliance.core.plan import Step, plan
+from appliance.core.model import Desired, Failure, Firewall, Observed
+from appliance.core.plan import SetFirewall, Step, plan
 
 SETTLE = 8  # turns in a row at most; a machine that does not settle is looked at again a second later
 FAILURES_TOLD = 3  # turns in a row with a failing step before it counts: some heal with the next turn
@@ -39,6 +40,9 @@ class Role(Protocol):
     """A box or a hub: everything that is decided, with its private file behind it."""
 
     def judge(self, observed: Observed) -> Desired: ...
+
+    def closed(self) -> tuple[Firewall, ...]:
+        """What is loaded when `judge` cannot say what should be."""
 
     def after(self, observed: Observed, settled: bool) -> None:
         """Once a turn's steps are done: reports, files for others."""
@@ -93,10 +97,14 @@ class Daemon:
     def turn(self) -> bool:
         """One turn. True when nothing was left to do."""
         self.turns += 1
-        observed = self._machine.observe(self._desired)
-        if self._failing >= FAILURES_TOLD:
-            observed = replace(observed, failures=self._failures)
-        self._desired = self._role.judge(observed)
+        try:
+            observed = self._machine.observe(self._desired)
+            if self._failing >= FAILURES_TOLD:
+                observed = replace(observed, failures=self._failures)
+            self._desired = self._role.judge(observed)
+        except Exception as error:
+            self._undecided(error)
+            return False
         steps = plan(self._desired, observed)
         failures = []
         for step in steps:
@@ -107,8 +115,22 @@ class Daemon:
                 break  # what follows may rely on it; the next turn starts from what is
         self._failing = self._failing + 1 if failures else 0
         self._failures = tuple(failures)
-        self._role.after(observed, settled=not steps)
+        try:
+            self._role.after(observed, settled=not steps)
+        except OSError as error:  # a full disk: what is told to others waits, what is closed stays closed
+            sys.stderr.write(f"noroshi: {error}\n")
         return not steps
+
+    def _undecided(self, error: Exception) -> None:
+        """Nobody knows what should be. Once may be a link that vanished while we looked; when it stays so, what
+        was open is closed, whatever is broken: without this, an error of ours would leave the last door open."""
+        self._failing += 1
+        self._failures = (Failure(step="Judge", message=repr(error)[:500], at=time.time()),)
+        if self._failing <= FAILURES_TOLD:
+            traceback.print_exception(error)
+        if self._failing == FAILURES_TOLD:
+            for x in self._role.closed():
+                self._machine.apply(SetFirewall(firewall=x))
 
     def settle(self) -> None:
         """Turn until the plan is empty."""

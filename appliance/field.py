@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
@@ -17,8 +18,7 @@ from appliance.core.codec import Invalid, dump_masked, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import Refusal, refusals
 from appliance.core.enrolment import open_signed, sign_text
-from appliance.core.firewall import MARK
-from appliance.core.fleet import Refused
+from appliance.core.firewall import MARK, boot
 from appliance.core.model import (
     OPEN_PHASES,
     AccessPoint,
@@ -27,6 +27,7 @@ from appliance.core.model import (
     Config,
     Desired,
     Desktop,
+    Firewall,
     JoinStage,
     Machine,
     Observed,
@@ -37,6 +38,7 @@ from appliance.core.model import (
 )
 from appliance.core.phase import CLOCK_SLACK, facts_of, judge, status
 from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
+from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.probe import Target
 
@@ -63,7 +65,19 @@ class Memory:
     shaken_key: str = ""
     milestones: dict[str, float] = field(default_factory=dict)
     proof: dict[str, Any] | None = None
+    told_proof: float = 0.0
     proved_mission: float = 0.0
+    seen: float = 0.0  # the clock at the last turn
+
+    def look_at_clock(self, now: float) -> None:
+        """A clock that was set back would leave times ahead of us, and what waits for them would never come."""
+        if now < self.seen:
+            self.choice = replace(self.choice, since=min(self.choice.since, now))
+            self.asked_since, self.key_since = min(self.asked_since, now), min(self.key_since, now)
+            self.letter_at = self.reported_at = 0.0
+            if self.status is not None:
+                self.status = replace(self.status, since=min(self.status.since, now))
+        self.seen = now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +156,7 @@ class FieldRole:
     def judge(self, observed: Observed) -> Desired:
         memory, machine = self._memory, self._machine
         observed = replace(observed, config_damaged=self._damaged)
+        memory.look_at_clock(observed.now)
         self._read_letters()
         self._take_up(observed)
         now, config = observed.now, self._config
@@ -181,6 +196,10 @@ class FieldRole:
             desired=desired,
         )
         return desired
+
+    def closed(self) -> tuple[Firewall, ...]:
+        spaces = (self._machine.field, self._machine.outside)
+        return tuple(Firewall(namespace=x, ruleset=boot()) for x in spaces)
 
     def after(self, observed: Observed, settled: bool) -> None:
         snapshot = self._snapshot
@@ -228,13 +247,18 @@ class FieldRole:
         asked = config.assignment is not None or config.joining is not None
         memory.asked_since = (memory.asked_since or now) if asked else 0.0
         joining, keys = config.joining, config.keys
-        if joining is None or joining.stage is not JoinStage.ASSIGNED or keys is None:
+        if joining is None or keys is None or config.assignment is None or not memory.choice.link:
             memory.key_since = now
-        elif memory.shaken_key == keys.tunnel_public:
+        if joining is None or keys is None:
+            return
+        own = joining.stage is JoinStage.ASSIGNED
+        if own and memory.shaken_key == keys.tunnel_public:
             self._try_save(commands.joined(config))
-        elif now - max(memory.key_since, memory.choice.since) > NEW_KEY_PATIENCE and memory.choice.link:
-            memory.asked_since = now
-            self._try_save(commands.new_key_silent(config))
+        elif shaken and not own:
+            memory.key_since = now
+        elif now - memory.key_since > NEW_KEY_PATIENCE:
+            memory.key_since = now
+            self._try_save(commands.new_key_silent(config) if own else commands.invitation_silent(config))
 
     def _try_save(self, config: Config) -> None:
         try:
@@ -314,7 +338,8 @@ class FieldRole:
     def _read_letters(self) -> None:
         for path in sorted((self._run / "inbox").glob("*.json")):
             raw = files.read_foreign(path, MAX_LETTER)
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder with a letter's name stays, and is no letter
+                path.unlink()
             try:
                 letter = json.loads(raw) if raw else None
             except (ValueError, RecursionError):
@@ -367,7 +392,7 @@ class FieldRole:
                 snapshot.observed,
                 snapshot.uplinks,
                 memory.milestones,
-                memory.proof,
+                self._untold_proof(),
                 self._boot,
                 memory.sequence,
                 time.monotonic(),
@@ -385,6 +410,14 @@ class FieldRole:
         except OSError as error:
             sys.stderr.write(f"noroshi: a report could not be kept: {error}\n")
         self._tools.ring_courier()
+
+    def _untold_proof(self) -> dict[str, Any] | None:
+        """A proof goes to HQ once; every report would be four times its size with it."""
+        memory = self._memory
+        if memory.proof is None or memory.proof["running"] or memory.proof["at"] == memory.told_proof:
+            return None
+        memory.told_proof = memory.proof["at"]
+        return memory.proof
 
     # ----------------------------------------------------------------------------------------- door
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from appliance.control import Door
 from appliance.core.codec import Invalid
-from appliance.core.desired import BRIDGE, LAN, REGISTER_GROUP, VETH
+from appliance.core.desired import BRIDGE, LAN, VETH
 from appliance.core.desktop_profiles import Profile
 from appliance.core.model import AccessPoint, Bridge, Machine, Secret
+from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
 from appliance.daemon import Bell, Daemon, open_button

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from appliance.core.model import AccessPoint, FileContent
+from appliance.core.model import AccessPoint, FileContent, Secret
 
 # The wizard's address never changes: a phone that joined before HQ allotted a prefix keeps its page.
 WIZARD_ADDRESS = "10.86.86.1"
@@ -34,6 +34,10 @@ def probe_address(network: str) -> str:
     """The last host of the prefix: kept out of DHCP, used by `noroshi prove` as a laptop of its own."""
     lan = ipaddress.IPv4Network(network)
     return f"{lan.broadcast_address - 1}/{lan.prefixlen}"
+
+
+def is_host_name(text: str) -> bool:
+    return len(text) <= 253 and _NAME.fullmatch(text) is not None
 
 
 def dnsmasq(
@@ -99,7 +103,8 @@ def hostapd(*, run: str, radio: str, bridge: str, access_point: AccessPoint) -> 
         "ieee80211w=1",
         f"wpa_passphrase={_checked(access_point.passphrase.reveal(), _PASSPHRASE, secret=True)}",
     ]
-    return FileContent(path=f"{run}/hostapd.conf", content="\n".join(lines) + "\n", mode=0o600)
+    # A secret as a whole: plans and snapshots that print it must not tell the passphrase.
+    return FileContent(path=f"{run}/hostapd.conf", content=Secret("\n".join(lines) + "\n"), mode=0o600)
 
 
 def wifi_qr(access_point: AccessPoint) -> str:
@@ -112,7 +117,10 @@ def wifi_qr(access_point: AccessPoint) -> str:
 
 
 def _hex(ssid: str) -> str:
-    octets = ssid.encode()
+    try:
+        octets = ssid.encode()
+    except UnicodeEncodeError as error:
+        raise BadValue("ssid") from error
     if not 1 <= len(octets) <= 32:
         raise BadValue("ssid")
     return octets.hex()

@@ -4,8 +4,8 @@ is refused by name. The two dumps differ in one thing only: whether secrets are 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import math
 import types
 import typing
 from enum import StrEnum
@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 MAX_DEPTH = 32
 MAX_TEXT = 65536
+LARGEST = 2**53  # beyond it JSON's numbers are not exact
 
 
 class Invalid(ValueError):
@@ -124,18 +125,24 @@ def _load_scalar(kind: Any, data: Any, where: str) -> Any:
         if kind is bool:
             return data
     elif isinstance(data, int | float):
-        if kind is float and math.isfinite(data):
+        if kind is float and abs(data) <= LARGEST:  # no NaN, no infinity, no integer that has no float
             return float(data)
-        if kind is int and isinstance(data, int):
+        if kind is int and isinstance(data, int) and abs(data) <= LARGEST:
             return data
     elif isinstance(kind, type) and issubclass(kind, StrEnum):
         if isinstance(data, str) and data in kind._value2member_map_:
             return kind(data)
     elif kind in (str, Secret) and isinstance(data, str):
-        if len(data) > MAX_TEXT:
-            raise Invalid(f"{where}: too long")
-        return kind(data)
+        return kind(_whole(data, where))
     raise Invalid(f"{where}: {getattr(kind, '__name__', kind)} is needed")
+
+
+def _whole(text: str, where: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise Invalid(f"{where}: too long")
+    if not text.isascii() and any("\ud800" <= x <= "\udfff" for x in text):
+        raise Invalid(f"{where}: half a character")  # could be read, but never written again
+    return text
 
 
 def parse_json(text: str | bytes, limit: int) -> Any:
@@ -143,9 +150,18 @@ def parse_json(text: str | bytes, limit: int) -> Any:
     if len(text) > limit:
         raise Invalid("too large")
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Invalid("not JSON") from error
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def digest(text: str) -> str:
+    """SHA-256 in hex: whether two texts are the same."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def canonical(value: Any) -> str:

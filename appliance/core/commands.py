@@ -3,11 +3,21 @@ command + config → config; keys and the time come in as arguments."""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 
-from appliance.core.enrolment import TicketRefused, check_expiry, read_ticket
-from appliance.core.fleet import Refused
+from appliance.core.access_point import is_host_name
+from appliance.core.enrolment import (
+    TicketRefused,
+    check_expiry,
+    is_endpoint,
+    is_ipv4,
+    is_key,
+    is_name,
+    read_ticket,
+)
 from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, Ticket
+from appliance.core.words import Refused
 
 FLOOR = 1767225600.0  # 2026-01-01: a clock before this was never set
 
@@ -48,22 +58,49 @@ def redeem(config: Config, text: str, keys: BoxKeys, now: float) -> Config:
 
 def start_over(config: Config) -> Config:
     """Back to "take a photo": where joining failed, is still under way, or HQ has revoked the box."""
-    if config.assignment and not config.assignment.revoked:
+    if config.assignment and not config.assignment.revoked and config.joining is None:
         raise Refused("already-joined")
     # A signing key that only a failed ticket brought was never confirmed by HQ: forget it with the ticket.
-    pinned = config.signing_key if config.assignment else ""
+    pinned = config.signing_key if config.assignment and config.joining is None else ""
     return replace(config, joining=None, assignment=None, keys=None, signing_key=pinned)
 
 
 def accept_assignment(config: Config, assignment: Assignment) -> Config:
-    """HQ's signed word about this box. An older version than the one we hold changes nothing."""
-    held = config.assignment
+    """HQ's signed word about this box. An older version than the one we hold changes nothing, nor does a paper
+    for another box, nor one whose values the machine could not carry out: it would stop at every start."""
+    held, joining, keys = config.assignment, config.joining, config.keys
+    if keys is None or assignment.key != keys.tunnel_public or not is_sound(assignment):
+        return config
     if held and (assignment.version < held.version or assignment.box != held.box):
         return config
-    joining = config.joining
     if joining and joining.stage is JoinStage.INVITED:
         joining = replace(joining, stage=JoinStage.ASSIGNED)
     return replace(config, assignment=assignment, joining=joining)
+
+
+def is_sound(a: Assignment) -> bool:
+    """Whether every value has its grammar: what HQ signed goes into rulesets and configuration files."""
+    endpoints = [x for desktop in a.desktops for x in desktop.endpoints]
+    return (
+        a.version > 0
+        and all(is_name(x) for x in (a.box, a.site, a.hq_name))
+        and is_key(a.hub_key)
+        and 0 < len(a.endpoints) <= 8
+        and all(is_endpoint(x) for x in a.endpoints)
+        and all(is_ipv4(x) for x in (a.tunnel_address, a.hub_address, *a.dns, *(x.host for x in endpoints)))
+        and _is_network(a.lan, longest=29)
+        and _is_network(a.desktops_network, longest=32)
+        and all(0 < x.port < 65536 for x in endpoints)
+        and all(is_host_name(x) for x in a.names)
+        and all(is_name(x.name) and is_name(x.title) for x in a.desktops)
+    )
+
+
+def _is_network(text: str, longest: int) -> bool:
+    try:
+        return 8 <= ipaddress.IPv4Network(text).prefixlen <= longest
+    except ValueError:
+        return False
 
 
 def joined(config: Config) -> Config:
@@ -79,6 +116,15 @@ def new_key_silent(config: Config) -> Config:
     if joining is None or joining.stage is not JoinStage.ASSIGNED:
         return config
     return replace(config, joining=replace(joining, stage=JoinStage.INVITED))
+
+
+def invitation_silent(config: Config) -> Config:
+    """The invitation does not answer either: HQ may have spent it when our own key shook hands just before the
+    power went. Try that key again."""
+    joining = config.joining
+    if joining is None or joining.stage is not JoinStage.INVITED or config.assignment is None:
+        return config
+    return replace(config, joining=replace(joining, stage=JoinStage.ASSIGNED))
 
 
 def join_refused(config: Config, code: str) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from dataclasses import dataclass, replace
 
@@ -32,9 +31,9 @@ from appliance.core.model import (
     Status,
     Sysctl,
     Tunnel,
-    Unit,
     Uplink,
 )
+from appliance.core.programs import HUB_PROGRAMS, box_program_names, box_programs, hub_programs
 from appliance.core.uplinks import FIRST_UPLINK_TABLE, TUNNEL_TABLE
 
 BRIDGE = "br-lan"
@@ -52,10 +51,6 @@ class Selves:
 
     private: Secret
     public: str
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # ----------------------------------------------------------------------------------------------- box
@@ -119,10 +114,8 @@ def field_box(
         rules=_box_rules(machine),
         owned_rules=(machine.outside, 0, 1000),
         files=files,
-        units=_box_units(machine, uplinks, files),
-        unit_names=frozenset(
-            {"web", "courier", "dnsmasq", "hostapd", *(f"dhcp-{x}" for x in machine.uplinks)}
-        ),
+        units=box_programs(machine, uplinks, files),
+        unit_names=box_program_names(machine),
     )
 
 
@@ -330,63 +323,6 @@ def _box_files(config: Config, phase: Phase, machine: Machine) -> frozenset[File
     return frozenset(found)
 
 
-def _box_units(
-    machine: Machine, uplinks: tuple[Uplink, ...], files: frozenset[FileContent]
-) -> tuple[Unit, ...]:
-    environment = (("NOROSHI_RUN_DIR", machine.run), ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)))
-    configs = {x.path.rpartition("/")[2]: digest(x.content) for x in files}
-    units = [
-        Unit(
-            name="web",
-            command=(machine.python, "-m", "gunicorn", "-c", "python:webui.gunicorn_field", "webui.field.wsgi:app"),
-            namespace=machine.field,
-            user=machine.web_uid,
-            group=machine.web_uid,
-            environment=environment,
-        ),
-        Unit(
-            name="courier",
-            command=(machine.python, "-m", "appliance.courier"),
-            namespace=machine.field,
-            user=machine.courier_uid,
-            group=machine.courier_uid,
-            environment=environment,
-        ),
-        Unit(
-            name="dnsmasq",
-            command=(
-                "dnsmasq", "--keep-in-foreground", f"--conf-file={machine.run}/dnsmasq.conf",
-                "--user=nobody", "--group=nogroup", "--log-facility=-", f"--pid-file={machine.run}/dnsmasq.pid",
-            ),
-            namespace=machine.field,
-            config=configs["dnsmasq.conf"],
-        ),
-    ]  # fmt: skip
-    if "hostapd.conf" in configs:
-        units.append(
-            Unit(
-                name="hostapd",
-                command=("hostapd", f"{machine.run}/hostapd.conf"),
-                namespace=machine.outside,
-                config=configs["hostapd.conf"],
-            )
-        )
-    units += [
-        Unit(
-            name=f"dhcp-{x.link}",
-            command=(
-                "udhcpc", "-f", "-R", "-i", x.link, "-s", machine.lease_script, "-t", "3", "-T", "1", "-A", "2",
-                "-o", "-O", "subnet", "-O", "router", "-O", "dns",
-            ),
-            namespace=machine.outside,
-            environment=(("NOROSHI_RUN_DIR", machine.run),),
-        )
-        for x in uplinks
-        if x.carrier
-    ]  # fmt: skip
-    return tuple(units)
-
-
 # ----------------------------------------------------------------------------------------------- hub
 
 
@@ -417,11 +353,6 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
         listen_port=config.listen_port,
         peers=tuple(peers),
     )
-    environment = (
-        ("NOROSHI_RUN_DIR", machine.run),
-        ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.sqlite3"),
-        ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)),
-    )
     return Desired(
         namespaces=frozenset({here}) if here else frozenset(),
         sysctls=frozenset({Sysctl(namespace=here, key="net/ipv4/ip_forward", value="1")}),
@@ -440,43 +371,20 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
         tunnel=tunnel,
         tunnel_name=machine.tunnel,
         addresses=frozenset(
-            {Address(namespace=here, link=machine.tunnel, address=f"{address}/{_length(config.tunnel_network)}")}
+            {
+                Address(
+                    namespace=here, link=machine.tunnel, address=f"{address}/{_length(config.tunnel_network)}"
+                )
+            }
         ),
         owned_links=frozenset({(here, machine.tunnel)}),
         routes=frozenset(
             {Route(namespace=here, table=254, destination=config.lan_network, link=machine.tunnel)}
         ),
-        units=(
-            _hub_unit(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
-                      machine.intake_uid, environment, f"{address}:{firewall.INTAKE_PORT}"),
-            _hub_unit(machine, "hq", "webui.hq.gunicorn_hq", "webui.hq.wsgi:app",
-                      machine.hq_uid, environment, f"{machine.corporate or '127.0.0.1'}:8080"),
-        ),
-        unit_names=frozenset({"intake", "hq"}),
-    )  # fmt: skip
+        units=hub_programs(machine, address),
+        unit_names=HUB_PROGRAMS,
+    )
 
 
 def _length(network: str) -> int:
     return ipaddress.IPv4Network(network).prefixlen
-
-
-def _hub_unit(
-    machine: Machine,
-    name: str,
-    settings: str,
-    application: str,
-    user: int,
-    environment: tuple[tuple[str, str], ...],
-    bind: str,
-) -> Unit:
-    return Unit(
-        name=name,
-        command=(machine.python, "-m", "gunicorn", "-c", f"python:{settings}", "-b", bind, application),
-        namespace=machine.outside,
-        user=user,
-        group=REGISTER_GROUP,
-        environment=environment,
-    )
-
-
-REGISTER_GROUP = 64300  # both web processes of HQ write the register's database

@@ -3,6 +3,7 @@ loaded in one transaction. docs/security.md says in words what each phase lets t
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
     ways = _set(f'"{x}"' for x in uplinks)
     ports: dict[str, set[int]] = {}
     for address, port in hub_endpoints:
-        ports.setdefault(address, set()).add(port)
+        ports.setdefault(_literal(address), set()).add(int(port))
     tunnel = [
         f"meta mark {MARK:#x} oifname {ways} {_family(address)} daddr {address} "
         f"udp dport {_set(str(x) for x in sorted(numbers))} accept"
@@ -101,7 +102,7 @@ def hub(
     for open_sources, pinholes in openings:
         if not (open_sources and pinholes):
             continue
-        sources = _set(sorted(open_sources))
+        sources = _set(_literal(x) for x in sorted(open_sources))
         forward += [
             f'iifname "{tunnel}" oifname != "{tunnel}" ip saddr {sources} {match} accept'
             for match in _towards(pinholes)
@@ -135,7 +136,7 @@ _CLAMP = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
 
 
 def _field_input(r: FieldRules) -> str:
-    own = _set([*r.box_addresses, "255.255.255.255"])
+    own = _set([*map(_literal, r.box_addresses), "255.255.255.255"])
     return _chain(
         "input",
         [
@@ -150,7 +151,7 @@ def _field_input(r: FieldRules) -> str:
             f'iifname "{r.lan}" tcp dport {{ 53, {WEB_PORT} }} accept',
             f'iifname "{r.lan}" icmp type echo-request limit rate 20/second accept',
             *(
-                [f'iifname "{r.tunnel}" ip saddr {r.hub_address} icmp type echo-request accept']
+                [f'iifname "{r.tunnel}" ip saddr {_literal(r.hub_address)} icmp type echo-request accept']
                 if r.hub_address
                 else []
             ),
@@ -164,7 +165,7 @@ def _field_forward(r: FieldRules) -> str:
     if r.phase in OPEN_PHASES and r.pinholes and r.lan_network:
         # No rule says "established" towards HQ: a desktop that is taken away closes for running sessions, too.
         rules += [
-            f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {r.lan_network} {match} accept'
+            f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {_literal(r.lan_network)} {match} accept'
             for match in _towards(r.pinholes)
         ]
         rules += [
@@ -187,14 +188,14 @@ def _field_output(r: FieldRules) -> str:
         f'oifname "{r.lan}" icmp type {{ echo-request, destination-unreachable, time-exceeded }} accept',
     ]
     if r.hub_address:
-        to_hub = f'oifname "{r.tunnel}" ip daddr {r.hub_address}'
+        to_hub = f'oifname "{r.tunnel}" ip daddr {_literal(r.hub_address)}'
         rules += [
             f"{to_hub} icmp type {{ echo-request, echo-reply }} accept",
             f"{to_hub} meta skuid {r.courier_uid} tcp dport {INTAKE_PORT} accept",
         ]
     if r.phase in OPEN_PHASES:
         rules += [f'oifname "{r.tunnel}" meta skuid 0 {match} accept' for match in _towards(r.pinholes)]
-        rules += [f'oifname "{r.tunnel}" ip daddr {x} udp dport 53 accept' for x in r.dns]
+        rules += [f'oifname "{r.tunnel}" ip daddr {_literal(x)} udp dport 53 accept' for x in r.dns]
     rules += [REJECT]
     return _chain("output", rules)
 
@@ -210,8 +211,14 @@ def _back(pinholes: Sequence[Pinhole]) -> list[str]:
 def _grouped(pinholes: Sequence[Pinhole]) -> list[tuple[str, str, str]]:
     groups: dict[tuple[str, str], set[int]] = {}
     for host, protocol, port in pinholes:
-        groups.setdefault((host, protocol.value), set()).add(port)
+        groups.setdefault((_literal(host), protocol.value), set()).add(int(port))
     return [(h, p, _set(str(x) for x in sorted(ports))) for (h, p), ports in sorted(groups.items())]
+
+
+def _literal(address: str) -> str:
+    """The last wall before nft reads it: raises ValueError for anything but one address or one network."""
+    text = str(ipaddress.ip_network(address))
+    return address if "/" in address else text.partition("/")[0]
 
 
 def _family(address: str) -> str:

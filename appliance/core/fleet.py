@@ -21,19 +21,12 @@ from appliance.core.model import (
     Secret,
     Ticket,
 )
+from appliance.core.words import Refused
 
 LAN_PREFIX = 26
 MAX_TICKET_DAYS = 366
 MAX_MISSION_HOURS = 24 * 366
 DAY = 86400.0
-
-
-class Refused(ValueError):
-    """`code` names a sentence in words.py."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +194,7 @@ def assignment_of(
         revoked=revoked,
         hub_time=now,
         rdp_files=() if revoked else rdp_files,
+        key=box.tunnel_public,
         publisher=config.publisher,
     )
 

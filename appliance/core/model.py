@@ -191,6 +191,7 @@ class Assignment:
     revoked: bool = False
     hub_time: float = 0.0
     rdp_files: tuple[tuple[str, str], ...] = ()  # desktop name -> signed .rdp file
+    key: str = ""  # the public key of the box it is meant for: nobody else's paper counts
     publisher: str = ""  # HQ's signing certificate, PEM
 
 

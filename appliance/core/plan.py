@@ -4,9 +4,9 @@ where churn hurts (addresses, routes, units)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from appliance.core.desired import digest
+from appliance.core.codec import digest
 from appliance.core.model import (
     Address,
     Bridge,
@@ -133,6 +133,13 @@ Step = (
 
 def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is to what should be; empty when nothing differs."""
+    if desired.tunnel is None and observed.tunnel is not None:  # what lies on the device goes with it
+        name = desired.tunnel_name
+        observed = replace(
+            observed,
+            addresses=frozenset(x for x in observed.addresses if x.link != name),
+            routes=frozenset(x for x in observed.routes if x.link != name),
+        )
     return (
         *_namespaces(desired, observed),
         *_firewalls(desired, observed),

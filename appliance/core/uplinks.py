@@ -99,6 +99,7 @@ def read_lease(environment: Mapping[str, object], now: float) -> Lease | None:
         not 1 <= interface.network.prefixlen <= 30
         or router not in interface.network
         or router == interface.ip
+        or interface.ip in (interface.network.network_address, interface.network.broadcast_address)
     ):
         return None
     if _unusable(interface.ip) or _unusable(router):
@@ -115,7 +116,8 @@ def read_lease(environment: Mapping[str, object], now: float) -> Lease | None:
 
 
 def _unusable(address: ipaddress.IPv4Address) -> bool:
-    return address.is_loopback or address.is_multicast or address.is_unspecified or address.is_reserved
+    here = int(address) >> 24 == 0  # 0.0.0.0/8, "this network" (RFC 791)
+    return here or address.is_loopback or address.is_multicast or address.is_reserved
 
 
 def _is_ipv4(text: str) -> bool:

@@ -219,6 +219,14 @@ REFUSALS: dict[str, Sentence] = {
         "8-02", "この箱には分からない頼みです", "ページを開き直してください",
         "The box did not understand", "Open the page again",
     ),
+    "busy": Sentence(
+        "8-03", "いま混み合っています", "10秒待って、もう一度試してください",
+        "The box is busy", "Wait ten seconds and try again",
+    ),
+    "trouble": Sentence(
+        "8-04", "この箱の中でうまくいきませんでした", "もう一度試し、同じなら本部に電話し「症状8-04」と伝えてください",
+        "Something inside the box went wrong", "Try again; if it is the same, call HQ and say “symptom 8-04”",
+    ),
     "unreachable": Sentence(
         "3-20", "この箱の中身が動いていません。安全のため止めています",
         "1分待ち、変わらなければ電源を入れ直してください",
@@ -250,6 +258,14 @@ PHASE_WORDS: dict[Phase, tuple[str, str]] = {
     Phase.DEGRADED: ("つながっています(注意)", "Connected, with a warning"),
     Phase.BLOCKED: ("安全のため停止中", "Stopped to be safe"),
 }
+
+
+class Refused(ValueError):
+    """A request that is not fulfilled; `code` is a key of `REFUSALS`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def words(reason: Reason) -> Sentence:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from appliance.core.desired import digest
+from appliance.core.codec import digest
 from appliance.host.namespaces import inside
 from appliance.host.run import Failed, run
 

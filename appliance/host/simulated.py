@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from appliance.core import plan as steps
-from appliance.core.desired import digest
+from appliance.core.codec import digest
 from appliance.core.model import (
     Bridge,
     Desired,

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.core import fleet
-from appliance.core.codec import Invalid, dump_masked, dump_private, load
+from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
 from appliance.core.desktop_profiles import BadDesktop, Profile
 from appliance.core.desktops import add_desktop, desktop_from_profile
 from appliance.core.enrolment import sign, ticket_text
-from appliance.core.fleet import Newcomer, NewTicket, Refused
+from appliance.core.fleet import Newcomer, NewTicket
 from appliance.core.model import (
     BoxRecord,
     Desired,
     DesktopKind,
+    Firewall,
     HubConfig,
     Machine,
     MissionKind,
@@ -31,6 +32,7 @@ from appliance.core.model import (
     Ticket,
 )
 from appliance.core.rdp_file import FileRefused, rdp_text
+from appliance.core.words import Refused
 from appliance.host import files, rdp_signature, wireguard
 
 E = TypeVar("E", bound=StrEnum)
@@ -67,10 +69,18 @@ class HubRole:
 
     def judge(self, observed: Observed) -> Desired:
         shaken = [x.public_key for x in observed.tunnel.peers if x.handshake] if observed.tunnel else []
-        self._save(fleet.spend_invitations(self._config, shaken))
+        try:
+            self._save(fleet.spend_invitations(self._config, shaken))
+        except Refused as error:  # a full disk must not end the hub: the ticket is spent at a later turn
+            sys.stderr.write(f"noroshi: the configuration could not be saved: {error}\n")
         desired = desired_hub(self._config, self._machine, observed.now, self._invitation_keys(observed.now))
         self._snapshot = Snapshot(config=self._config, observed=observed, desired=desired)
         return desired
+
+    def closed(self) -> tuple[Firewall, ...]:
+        """No box reaches anything, and HQ's own machine stays reachable for whoever mends it."""
+        ended = replace(self._config, boxes=(), invitations=())
+        return desired_hub(ended, self._machine, 0.0, {}).firewalls
 
     def after(self, observed: Observed, settled: bool) -> None:
         """A hub reports to nobody."""
@@ -307,7 +317,7 @@ def _text(request: dict[str, Any], name: str) -> str:
 
 def _number(request: dict[str, Any], name: str) -> float:
     value = request.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
         raise Refused("bad-request")
     return float(value)
 

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.core.desired import REGISTER_GROUP
 from appliance.core.enrolment import is_name
 from appliance.core.fleet import sound_endpoints
 from appliance.core.model import HubConfig
+from appliance.core.programs import REGISTER_GROUP
 from appliance.host import files, rdp_signature, surroundings, wireguard
 from appliance.hub import people, register
 from appliance.hub.role import write_first_config

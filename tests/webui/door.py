@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from appliance.control import Door
-from appliance.core.fleet import Refused
+from appliance.core.words import Refused
 
 Answer = dict[str, Any] | str | Callable[[Mapping[str, Any]], dict[str, Any]]
 

@@ -1,0 +1,100 @@
+"""Which programs a machine keeps running, and how each is started: user, namespace, environment."""
+
+from __future__ import annotations
+
+from appliance.core.codec import digest
+from appliance.core.firewall import INTAKE_PORT
+from appliance.core.model import FileContent, Machine, Unit, Uplink
+
+REGISTER_GROUP = 64300  # both web processes of HQ write the register's database
+STAFF_PORT = 8080
+HUB_PROGRAMS = frozenset({"intake", "hq"})
+
+
+def box_program_names(machine: Machine) -> frozenset[str]:
+    """Every program a box may ever run."""
+    return frozenset({"web", "courier", "dnsmasq", "hostapd", *(f"dhcp-{x}" for x in machine.uplinks)})
+
+
+def box_programs(
+    machine: Machine, uplinks: tuple[Uplink, ...], files: frozenset[FileContent]
+) -> tuple[Unit, ...]:
+    """`files` are the configurations the programs read: a new content means a restart."""
+    environment = (("NOROSHI_RUN_DIR", machine.run), ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)))
+    configs = {x.path.rpartition("/")[2]: digest(x.content) for x in files}
+    units = [
+        Unit(
+            name="web",
+            command=(machine.python, "-m", "gunicorn", "-c", "python:webui.gunicorn_field", "webui.field.wsgi:app"),
+            namespace=machine.field,
+            user=machine.web_uid,
+            group=machine.web_uid,
+            environment=environment,
+        ),
+        Unit(
+            name="courier",
+            command=(machine.python, "-m", "appliance.courier"),
+            namespace=machine.field,
+            user=machine.courier_uid,
+            group=machine.courier_uid,
+            environment=environment,
+        ),
+        Unit(
+            name="dnsmasq",
+            command=(
+                "dnsmasq", "--keep-in-foreground", f"--conf-file={machine.run}/dnsmasq.conf",
+                "--user=nobody", "--group=nogroup", "--log-facility=-", f"--pid-file={machine.run}/dnsmasq.pid",
+            ),
+            namespace=machine.field,
+            config=configs["dnsmasq.conf"],
+        ),
+    ]  # fmt: skip
+    if "hostapd.conf" in configs:
+        units.append(
+            Unit(
+                name="hostapd",
+                command=("hostapd", f"{machine.run}/hostapd.conf"),
+                namespace=machine.outside,
+                config=configs["hostapd.conf"],
+            )
+        )
+    units += [
+        Unit(
+            name=f"dhcp-{x.link}",
+            command=(
+                "udhcpc", "-f", "-R", "-i", x.link, "-s", machine.lease_script, "-t", "3", "-T", "1", "-A", "2",
+                "-o", "-O", "subnet", "-O", "router", "-O", "dns",
+            ),
+            namespace=machine.outside,
+            environment=(("NOROSHI_RUN_DIR", machine.run),),
+        )
+        for x in uplinks
+        if x.carrier
+    ]  # fmt: skip
+    return tuple(units)
+
+
+def hub_programs(machine: Machine, hub_address: str) -> tuple[Unit, ...]:
+    """The intake listens inside the tunnel only, the staff's pages inside HQ only."""
+    intake = f"{hub_address}:{INTAKE_PORT}"
+    staff = f"{machine.corporate or '127.0.0.1'}:{STAFF_PORT}"
+    return (
+        _web(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
+             machine.intake_uid, intake),
+        _web(machine, "hq", "webui.hq.gunicorn_hq", "webui.hq.wsgi:app", machine.hq_uid, staff),
+    )  # fmt: skip
+
+
+def _web(machine: Machine, name: str, settings: str, application: str, user: int, bind: str) -> Unit:
+    return Unit(
+        name=name,
+        command=(machine.python, "-m", "gunicorn", "-c", f"python:{settings}", "-b", bind, application),
+        namespace=machine.outside,
+        user=user,
+        group=REGISTER_GROUP,
+        environment=(
+            ("NOROSHI_RUN_DIR", machine.run),
+            ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.sqlite3"),
+            ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)),
+        ),
+    )
