@@ -174,7 +174,7 @@ class RealMachine:
             self._netlink.index(self._machine.field, self._machine.tunnel)
             wireguard.forget_source(self._machine.tunnel, self._machine.field)
             if self._probes:
-                self._probes.ask_now()
+                self._probes.line_changed()
 
     def _set_tunnel(self, tunnel: Tunnel) -> None:
         """WireGuard's UDP socket stays in the namespace where the device is born; the device moves on."""

@@ -55,6 +55,7 @@ class Probes:
         self._changed = threading.Event()
         self._desktops_changed = threading.Event()
         self._sequence = 0
+        self._line = 0  # counts changes of line
 
     @property
     def hub(self) -> HubProbe:
@@ -82,8 +83,9 @@ class Probes:
         self._changed.set()
         self._desktops_changed.set()
 
-    def ask_now(self) -> None:
-        """Something changed: do not wait for the next turn."""
+    def line_changed(self) -> None:
+        """Ask at once, so that the hub learns where we are; what the old line lost says nothing of the new one."""
+        self._line += 1
         self._due.clear()
         self._changed.set()
         self._desktops_changed.set()
@@ -94,8 +96,11 @@ class Probes:
         answers: deque[float | None] = deque(maxlen=WINDOW)
         target = Target()
         told_silence = False
-        checked = 0.0
+        checked, line = 0.0, 0
         while True:
+            if line != self._line:
+                line = self._line
+                answers.clear()
             if self._target != target:
                 if (target.hub, target.tunnel_key) != (self._target.hub, self._target.tunnel_key):
                     answers.clear()
