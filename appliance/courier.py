@@ -62,7 +62,9 @@ def carry_enrolment(run: Path, hub: str) -> bool:
 
 
 def carry_reports(run: Path, state: Path, hub: str, boot: str) -> bool:
-    found, reports, size = [], [], 0
+    found: list[Path] = []
+    reports: list[Any] = []
+    size = 0
     for letter in letters([state / "outbox", run / "outbox"], "report-*.json")[:BATCH]:
         try:
             content = letter.read_bytes()
