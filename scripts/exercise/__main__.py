@@ -124,7 +124,7 @@ def interactive(place: Place, asked: argparse.Namespace, tell: Progress) -> bool
         tell("the box is switched on, router A's cable is in")
         print(addresses(exercise, ports), flush=True)
         if not asked.keep:
-            attend(exercise, folder_for_shots(asked), tell)
+            attend(exercise, asked, tell)
     return True
 
 
@@ -144,7 +144,7 @@ def addresses(exercise: Exercise, ports: dict[str, int]) -> str:
 """
 
 
-def attend(exercise: Exercise, shots: Path, tell: Progress) -> None:
+def attend(exercise: Exercise, asked: argparse.Namespace, tell: Progress) -> None:
     """Until Ctrl-C: tell what the box does; when it opens the desktops, show that the laptop reaches one."""
     tell("Ctrl-C ends the exercise and removes all of it")
     last, shown = "", False
@@ -156,7 +156,7 @@ def attend(exercise: Exercise, shots: Path, tell: Progress) -> None:
             tell(now)
         if status and is_open(status) and not shown:
             shown = True
-            _show_desktop(exercise, shots, tell)
+            _show_desktop(exercise, folder_for_shots(asked), tell)
         time.sleep(1.0)
 
 

@@ -27,7 +27,7 @@ def link_states(packet: bytes, index: int) -> list[bool]:
     found = []
     while len(packet) >= MESSAGE.size:
         length, kind, *_ = MESSAGE.unpack_from(packet)
-        if kind == NEW_LINK and length >= MESSAGE.size + LINK.size:
+        if kind == NEW_LINK and MESSAGE.size + LINK.size <= min(length, len(packet)):
             _, _, which, flags, _ = LINK.unpack_from(packet, MESSAGE.size)
             if which == index:
                 found.append(bool(flags & LOWER_UP))

@@ -39,6 +39,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 MARKS = "() => [document.body.dataset.step || '', document.body.dataset.phase || '']"
 PRIMARY = "form[data-step] button[data-primary], form[data-step] button:not([type=button])"
 LOOK_EVERY = 0.05  # seconds
+OPEN_AGAIN = 0.5  # seconds without a page of ours
 PRESS_AGAIN = 3.0  # seconds: a press that is under way is not pressed again
 
 
@@ -57,11 +58,16 @@ class Walker:
         """The phase it ended in, and why it ended if not there."""
         deadline = time.monotonic() + seconds
         step, phase, why = "", "", f"not {until} after {seconds:.0f} s"
+        self._open(url)
+        marked = time.monotonic()
         while time.monotonic() < deadline:
             marks = self._marks()
             if marks is None:
-                self._open(url)
+                if time.monotonic() - marked > OPEN_AGAIN:
+                    self._open(url)
+                time.sleep(LOOK_EVERY)
                 continue
+            marked = time.monotonic()
             if marks != (step, phase):
                 step, phase = marks
                 self._keep(step, phase)
@@ -82,17 +88,17 @@ class Walker:
         return "an empty page"
 
     def _open(self, url: str) -> None:
-        """An error page has no marks: try again until the box is there."""
         try:
             self.page.goto(url, wait_until="domcontentloaded", timeout=2000)
-        except Error:
-            time.sleep(0.1)
+        except Error:  # the box is not there yet
+            time.sleep(LOOK_EVERY)
 
     def _marks(self) -> tuple[str, str] | None:
+        """None on a page without marks: one that is still loading, or the browser's own about an error."""
         try:
             step, phase = self.page.evaluate(MARKS)
-        except Error:  # a navigation is under way
-            return ("", "") if self.page.url.startswith("http") else None
+        except Error:
+            return None
         return (step, phase) if step else None
 
     def _keep(self, step: str, phase: str) -> None:
