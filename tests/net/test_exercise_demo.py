@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 
 CLONE = Path(__file__).parents[2]
 PREFIX = f"exa{os.getpid()}"
-EVENTS = "power-on uplink ticket-accepted tunnel first-ping laptop-address first-pixels".split()
+EVENTS = ["power-on", "uplink", "ticket-accepted", "tunnel", "first-ping", "laptop-address", "first-pixels"]
 
 
 def demo(*argv: str) -> subprocess.CompletedProcess[str]:
