@@ -45,6 +45,7 @@ from appliance.host.probe import Target
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
+NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
 MAX_LETTER = 4 << 20
 
@@ -210,10 +211,7 @@ class FieldRole:
         joining = self._config.joining
         if joining and joining.stage is JoinStage.INVITED:
             self._write_enrolment(observed.now)
-        if (
-            self._config.assignment
-            and observed.now - self._memory.reported_at >= health.REPORT_INTERVAL - 0.05
-        ):
+        if self._config.assignment and self._report_due(observed.now) <= 0.05:
             self._report(snapshot)
         self._prove_at_activation(snapshot)
 
@@ -221,7 +219,7 @@ class FieldRole:
         if self._config.assignment is None:
             joining = self._config.joining
             return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
-        pause = self._memory.reported_at + health.REPORT_INTERVAL - now
+        pause = self._report_due(now)
         if self._memory.status and self._memory.status.phase is Phase.CONNECTING:
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
@@ -229,6 +227,13 @@ class FieldRole:
             if moment > now:
                 pause = min(pause, moment - now)
         return max(0.0, pause)
+
+    def _report_due(self, now: float) -> float:
+        """Seconds until the next report: every ten, and at once when HQ's picture of this box is wrong."""
+        memory = self._memory
+        present = memory.status and (memory.status.phase, memory.status.reason)
+        interval = health.REPORT_INTERVAL if present == memory.reported else NEWS_INTERVAL
+        return memory.reported_at + interval - now
 
     def _silence(self, observed: Observed) -> float:
         """Seconds without an answer from the hub since we had a right to expect one."""
