@@ -19,12 +19,20 @@ from scripts.benchmarks.stand import Tell
 from scripts.exercise import machines
 from scripts.exercise.act import Act
 from scripts.exercise.phone import Phone, Walk
+from scripts.exercise.progress import Progress
 from scripts.exercise.timeline import Timeline
 from scripts.exercise.whole import Exercise
 
 EVENTS = ("uplink", "ticket-accepted", "tunnel", "first-ping", "laptop-address", "first-pixels")
 PIXELS_WITHIN, TUNNEL_WITHIN = 15.0, 2.0  # seconds
 ASKING = "ticket"  # the wizard's step at which it waits for the person
+
+
+class Quiet(Progress):
+    """The exercise's own progress is of no interest here."""
+
+    def __call__(self, text: str) -> None:
+        return
 
 
 class Failed(RuntimeError):
@@ -87,14 +95,14 @@ def one(shots: Path, tell: Tell) -> dict[str, float]:
     exercise.phone = phone
     with stand.removed_at_the_end(here):
         try:
-            exercise.up(_quiet, browser=True)
-            act = Act(exercise, shots, _quiet, machines.issue_ticket(here))
+            exercise.up(Quiet(), browser=True)
+            act = Act(exercise, shots, Quiet(), machines.issue_ticket(here))
             joined = done(act)
             person = persons_part(joined.moments, phone.pages)
             exercise.laptop.close_desktop()
             machines.power_off(here, "box")
             time.sleep(1.0)
-            again = done(Act(exercise, shots / "again", _quiet, None))
+            again = done(Act(exercise, shots / "again", Quiet(), None))
         finally:
             phone.browser.stop()
     seconds = dict(joined.seconds)
@@ -120,7 +128,3 @@ def persons_part(moments: Mapping[str, float], pages: list[dict[str, Any]]) -> f
     if not shown:
         raise Failed("the phone never saw the page that asks for the ticket")
     return max(0.0, moments["ticket-accepted"] - shown[0])
-
-
-def _quiet(_: str) -> None:
-    """The exercise's own progress is of no interest here."""

@@ -10,7 +10,7 @@ import http.client
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from scripts.benchmarks import population, stand
@@ -99,9 +99,8 @@ def processor_figures(spent: list[dict[str, float]], when: str) -> Iterator[Figu
         yield Figure(name=f"  {labelled(name)}{when}", unit="% core", values=tuple(x[name] for x in spent))
 
 
-def in_order(names: Iterator[str] | set[str] | object) -> list[str]:
-    known = {str(x) for x in names}  # type: ignore[attr-defined]
-    return [*OWN, *sorted(known - set(OWN))]
+def in_order(names: Iterable[str]) -> list[str]:
+    return [*OWN, *sorted(set(names) - set(OWN))]
 
 
 def labelled(name: str) -> str:

@@ -21,7 +21,7 @@ def parts(here: Place) -> dict[str, tuple[int, ...]]:
     daemon = processes.recorded(here, "box")
     if daemon is None or not daemon.alive:
         raise RuntimeError("the box's daemon does not run")
-    found = {"daemon": (daemon.pid,)}
+    found: dict[str, tuple[int, ...]] = {"daemon": (daemon.pid,)}
     for path in sorted((here.root / "box" / "run" / "units").glob("*.json")):
         record = json.loads(path.read_text())
         if started_at(record["pid"]) == record["start"]:
