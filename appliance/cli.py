@@ -13,6 +13,7 @@ import click
 
 from appliance import VERSION
 from appliance.control import Refused, Unreachable, ask
+from appliance.core.words import trial_words
 
 LANGUAGE = click.option(
     "--language", type=click.Choice(["ja", "en"]), default="ja", help="Language of the answer."
@@ -141,7 +142,9 @@ def prove(seconds: float, as_json: bool) -> None:
         click.echo(json.dumps(proof, ensure_ascii=False, indent=1))
     else:
         for x in proof["rows"]:
-            click.echo(f"{'○' if x['ok'] else '×'} {x['what']:<16} {x['target']:<28} {x['outcome']}")
+            click.echo(
+                f"{'○' if x['ok'] else '×'} {trial_words(x['what'], 'ja')} {x['target']:<28} {x['outcome']}"
+            )
     sys.exit(0 if proof["ok"] else 1)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from flask import Flask, Response, current_app, redirect, request
 
+from appliance.core.words import trial_words
 from webui import TRANSLATIONS
 
 LANGUAGES = {"ja": "日本語", "en": "English"}
@@ -51,6 +52,7 @@ def install(app: Flask, domains: Sequence[str] = ("messages",)) -> None:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(say=say, languages=LANGUAGES)
+    app.jinja_env.filters["trial"] = lambda what: trial_words(str(what), current())
     app.context_processor(lambda: {"language": current()})
     app.add_url_rule("/language", "language", _choose, methods=["POST"])
 

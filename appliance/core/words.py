@@ -249,6 +249,22 @@ REFUSALS: dict[str, Sentence] = {
     ),
 }  # fmt: skip
 
+# What a proof tries; the names are those of `proof.py`.
+TRIAL_WORDS: dict[str, tuple[str, str]] = {
+    "desktop": ("接続先のデスクトップ", "desktop"),
+    "files": ("ファイル共有", "file sharing"),
+    "print": ("印刷", "printing"),
+    "names": ("デスクトップの機械での名前の問い合わせ", "names at the desktop's machine"),
+    "closed-port": ("開けていない口", "closed port"),
+    "other-host": ("登録していない機械", "another machine"),
+    "hub": ("本部の機械", "HQ's machine"),
+    "internet": ("インターネット", "the internet"),
+    "internet-names": ("インターネットでの名前の問い合わせ", "names on the internet"),
+    "ipv6": ("IPv6", "IPv6"),
+    "line-device": ("回線の機器", "line device"),
+    "line-names": ("回線の機器での名前の問い合わせ", "names at the line device"),
+}
+
 PHASE_WORDS: dict[Phase, tuple[str, str]] = {
     Phase.SETUP: ("準備中", "Setting up"),
     Phase.SIGN_IN: ("回線の利用手続き中", "Signing in to the line"),
@@ -270,6 +286,12 @@ class Refused(ValueError):
 
 def words(reason: Reason) -> Sentence:
     return REASONS[reason]
+
+
+def trial_words(what: str, language: str) -> str:
+    """A proof's row as people read it; an unknown name (a newer box) stays as it is."""
+    known = TRIAL_WORDS.get(what)
+    return what if known is None else known[0 if language == "ja" else 1]
 
 
 def refusal(code: str) -> Sentence:
