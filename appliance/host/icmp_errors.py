@@ -9,25 +9,42 @@ import struct
 IP_RECVERR = 11  # linux/in.h
 _ORIGIN_ICMP = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
 _UNREACHABLE = 3
+_IP_RECVTTL = 12  # linux/in.h
+_BORN_WITH = frozenset({64, 128, 255})  # what systems give to a packet of their own (RFC 1700; Windows; BSD)
 
 
 def keep(channel: socket.socket) -> None:
     """Before connecting: ask the kernel to keep the errors."""
     channel.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    channel.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
 
 
 def unreachable_by(channel: socket.socket) -> str:
     """Who said that this socket's destination cannot be reached, for whatever reason (RFC 792, type 3): the address
     of that router, or "" where nobody did."""
+    return _unreachable(channel)[0]
+
+
+def is_said_next_door(channel: socket.socket) -> bool:
+    """Whether that was the very next router. Its address does not tell (it may speak by its far side's), but an
+    error that no router has carried on still has the time to live it was born with."""
+    by, ttl = _unreachable(channel)
+    return bool(by) and ttl in _BORN_WITH
+
+
+def _unreachable(channel: socket.socket) -> tuple[str, int]:
     channel.setblocking(False)  # the last call on it: with a timeout Python would wait for more
     try:
         _, ancillary, _, _ = channel.recvmsg(64, 512, socket.MSG_ERRQUEUE)
     except OSError:
-        return ""
+        return "", 0
+    by, ttl = "", 0
     for level, kind, content in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, socket.IP_TTL):
+            (ttl,) = struct.unpack_from("=i", content)
         if (level, kind) != (socket.IPPROTO_IP, IP_RECVERR) or len(content) < 24:
             continue
         _, origin, icmp_type = struct.unpack_from("=IBB", content)
         if (origin, icmp_type) == (_ORIGIN_ICMP, _UNREACHABLE):
-            return socket.inet_ntoa(content[20:24])  # sockaddr_in of the offender, behind sock_extended_err
-    return ""
+            by = socket.inet_ntoa(content[20:24])  # sockaddr_in of the offender, behind sock_extended_err
+    return by, ttl

@@ -3,7 +3,6 @@ field namespace. The threads only measure; what it means is decided in core."""
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from appliance.core.desktop_profiles import Profile
 from appliance.core.model import Answer, Desktop, DesktopProbe, HubProbe
 from appliance.host.greeting import greet_desktop
+from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
 
 WINDOW = 20  # echo requests that the loss is computed over
@@ -23,9 +23,6 @@ ECHO_TIMEOUT = 1.0  # seconds
 SILENCE_TOLD = 3.0  # seconds without an answer after which the daemon is woken
 DESKTOP_INTERVAL = 30.0  # seconds between greetings of a desktop that answered
 DESKTOP_RETRY = 3.0  # and of one that did not
-LINE_CHECK_INTERVAL = 3.0
-_IP_RECVERR = 11  # linux/in.h
-_MSG_ERRQUEUE = 0x2000  # linux/socket.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +93,12 @@ class Probes:
         answers: deque[float | None] = deque(maxlen=WINDOW)
         target = Target()
         told_silence = False
-        checked, line = 0.0, 0
+        check, line = LineCheck(self._outside), 0
         while True:
             if line != self._line:
                 line = self._line
                 answers.clear()
+                check.stop()
             if self._target != target:
                 if (target.hub, target.tunnel_key) != (self._target.hub, self._target.tunnel_key):
                     answers.clear()
@@ -117,9 +115,9 @@ class Probes:
             before = self._hub
             good = sorted(x for x in answers if x is not None)
             silent = round_trip is None and now - before.last_answer > SILENCE_TOLD
-            refusal = before.refusal if round_trip is None else ""
-            if silent and target.endpoint and started - checked > LINE_CHECK_INTERVAL:
-                checked, refusal = started, self._check_line(target)
+            refusal = check.look(target) if silent and target.endpoint else ""
+            if not silent:
+                check.stop()
             self._hub = HubProbe(
                 at=now,
                 last_answer=before.last_answer if round_trip is None else now,
@@ -161,28 +159,6 @@ class Probes:
         except OSError:
             time.sleep(0.05)
         return None
-
-    def _check_line(self, target: Target) -> str:
-        """What the network says about a packet to the hub: "internet" (a router on the way has no route),
-        "port" (the hub's machine is there but its entrance is closed), "" (nothing came back)."""
-        host, _, port = target.endpoint.rpartition(":")
-        host = host.strip("[]")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            with inside(self._outside):
-                channel = socket.socket(family, socket.SOCK_DGRAM)
-            with channel:
-                channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, target.mark)
-                channel.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-                channel.settimeout(1.0)
-                channel.connect((host, int(port)))
-                channel.send(b"\0")
-                channel.recv(1)
-        except ConnectionRefusedError:
-            return "port"
-        except OSError as error:
-            return "internet" if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH) else ""
-        return ""
 
     # ------------------------------------------------------------------------------------- desktops
 
