@@ -37,9 +37,11 @@ def _ask(request: dict[str, Any], language: str = "ja") -> dict[str, Any]:
         )
         raise click.ClickException(f"{what} ({sentence.number})\n  → {do}") from error
     except Unreachable as error:
-        raise click.ClickException(
-            "noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon"
-        ) from error
+        raise _not_running() from error
+
+
+def _not_running() -> click.ClickException:
+    return click.ClickException("noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -355,7 +357,10 @@ def board(as_json: bool) -> None:
     from appliance.hub.board import board_json
     from appliance.serve import database_url
 
-    found = board_json(_door(), database_url(machine()))
+    try:
+        found = board_json(_door(), database_url(machine()))
+    except Unreachable as error:
+        raise _not_running() from error
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
