@@ -9,13 +9,18 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.control import Refused, ask
+from appliance.core.enrolment import read_ticket, ticket_text
+from appliance.core.model import HubConfig, Ticket
+from appliance.host import wireguard
+from appliance.hub.role import load_config
 from scripts.exercise import desk, machines, processes, topology
 from scripts.exercise.desk import Desk
 from scripts.exercise.dhcp import Client
@@ -64,6 +69,20 @@ class World:
     def inside(self, machine: str, *argv: str, text: str | None = None, check: bool = True) -> str:
         """Run a program in a machine's network."""
         return run(*within(self.namespace(machine), argv), text=text, check=check)
+
+    def cli(self, machine: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """`noroshi ARGV…` on a machine, whatever becomes of it."""
+        settings = machines.environment(self.place, machines.table(self.place)[machine])
+        command = (machines.python(), "-m", "appliance.cli", *argv)
+        return subprocess.run(
+            within(self.namespace(machine), command, mounts=False),
+            env={"PATH": processes.PATH, "LANG": "C.UTF-8", **settings},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     # ---------------------------------------------------------------------------------------- the box
 
@@ -120,10 +139,15 @@ class World:
 
     def protected(self, mission: str = "disaster") -> str:
         """From the factory to open desktops; the box's name at HQ."""
-        self.power_on()
-        self.join(self.ticket(mission))
+        self.opened(mission)
         self.until("PROTECTED")
         return str(self.newest_box()["name"])
+
+    def opened(self, mission: str = "disaster") -> None:
+        """From the factory to open desktops, whether or not they answer."""
+        self.power_on()
+        self.join(self.ticket(mission))
+        eventually("open", lambda: self.status().get("phase") in OPEN)
 
     def config(self) -> dict[str, Any]:
         """The private file's content; its checksum line first."""
@@ -222,6 +246,23 @@ class World:
             text=f"table ip hush\ndelete table ip hush\ntable ip hush {{\n{chain}}}\n",
         )
 
+    def hub_config(self) -> HubConfig:
+        """HQ's private file, for tickets that HQ itself would never write."""
+        return load_config(self.state("hq") / "hub.json")
+
+    def forged(self, text: str, **changed: Any) -> str:
+        """The same invitation with other content, signed by HQ's true key."""
+        ticket = replace(read_ticket(text), **changed)
+        return ticket_text(ticket, self.hub_config().signing_private)
+
+    def assert_closed(self) -> None:
+        """No rule names a desktop, no desktop counts as open, and a laptop's greeting stays unanswered."""
+        rules = self.inside("field", "nft", "list", "ruleset")
+        assert "policy drop" in rules
+        assert "3389" not in rules
+        assert not any(x["open"] for x in self.status().get("desktops", []))
+        assert not desk.greets(self.place, "laptop", seconds=0.2)
+
     def unhush_desk(self) -> None:
         self.hush_desk()
 
@@ -256,3 +297,20 @@ def demolish(prefix: str) -> None:
     place = Place(prefix)
     desk.stop(place)
     topology.down(place)
+
+
+def any_ticket(signing_key: str, expires: float) -> Ticket:
+    """A well-formed invitation to a hub that does not exist."""
+    private, public = wireguard.new_key()
+    return Ticket(
+        id="0123456789abcdef",
+        hq_name=machines.HQ_NAME,
+        site=machines.SITE,
+        endpoints=(machines.ENDPOINT,),
+        hub_key=public,
+        hub_address=HUB,
+        signing_key=signing_key,
+        invitation_key=private,
+        invitation_address="10.210.128.0",
+        expires=expires,
+    )
