@@ -1,0 +1,84 @@
+"""The whole decision as one pure function, and its result as lines to read: what the golden cases pin down."""
+
+from __future__ import annotations
+
+from appliance.core.desired import field_box
+from appliance.core.desktops import refusals
+from appliance.core.model import Config, Desired, JoinStage, Machine, Observed, Status
+from appliance.core.phase import facts_of, judge
+from appliance.core.plan import (
+    AddAddress,
+    AddPort,
+    AddRoute,
+    AddRule,
+    MakeBridge,
+    MakeNamespace,
+    RemoveAddress,
+    RemoveRoute,
+    RemoveRule,
+    RemoveTunnel,
+    RestartUnit,
+    SetFirewall,
+    SetLinkUp,
+    SetSysctl,
+    SetTunnel,
+    Step,
+    StopUnit,
+    WriteFile,
+)
+from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
+from appliance.host.wireguard import public_of
+
+
+def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status, Desired]:
+    """As the role does it, at its first turn."""
+    uplinks = uplinks_of(machine, observed)
+    uplinks = mark_active(uplinks, choose(uplinks, Choice(), 0.0, observed.now))
+    assignment = config.assignment
+    running = assignment.mission if assignment else None
+    allowed, _ = refusals(
+        assignment.desktops if assignment else (),
+        radio_on=bool(machine.radio and config.access_point),
+        mission=running.kind if running else None,
+    )
+    facts = facts_of(config, observed, uplinks, frozenset(x.name for x in allowed), 0.0)
+    phase, reason = judge(facts)
+    status = Status(phase=phase, reason=reason, since=observed.now)
+    joining = config.joining
+    invited = joining is not None and joining.stage is JoinStage.INVITED
+    public = public_of(joining.ticket.invitation_key) if joining and invited else ""
+    return status, field_box(config, status, machine, uplinks, allowed, invitation_public=public)
+
+
+def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
+    """One step as one line; rulesets and files have files of their own."""
+    match step:
+        case MakeNamespace(name=name) | RemoveTunnel(name=name) | StopUnit(name=name):
+            words = [name]
+        case SetFirewall(firewall=x):
+            words = [x.namespace or "outside"]
+        case SetSysctl(sysctl=x):
+            words = [x.namespace or "outside", f"{x.key}={x.value}"]
+        case MakeBridge(bridge=x):
+            words = [x.name, x.veth, x.peer]
+        case AddPort(port=port):
+            words = [port]
+        case SetLinkUp(namespace=namespace, link=link):
+            words = [namespace or "outside", link]
+        case SetTunnel(tunnel=x):
+            words = [
+                x.name,
+                x.public_key,
+                *(f"{y.public_key}@{y.endpoint}→{','.join(y.allowed)}" for y in x.peers),
+            ]
+        case AddAddress(address=x) | RemoveAddress(address=x):
+            words = [x.namespace or "outside", x.link, x.address]
+        case AddRoute(route=x) | RemoveRoute(route=x):
+            words = [x.namespace or "outside", str(x.table), x.destination, x.gateway, x.link]
+        case AddRule(rule=x) | RemoveRule(rule=x):
+            words = [x.namespace or "outside", str(x.preference), str(x.table), hex(x.mark), x.incoming]
+        case WriteFile(file=x):
+            words = [x.path, oct(x.mode)]
+        case RestartUnit(unit=x):
+            words = [x.name, x.namespace or "outside", str(x.user)]
+    return " ".join([type(step).__name__, *words]).rstrip()
