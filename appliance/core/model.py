@@ -15,6 +15,9 @@ class Secret(str):
 
     __slots__ = ()
 
+    def __new__(cls, text: str) -> Secret:
+        return super().__new__(cls, text.reveal() if isinstance(text, Secret) else text)
+
     def __repr__(self) -> str:
         return "'****'"
 

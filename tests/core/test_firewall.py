@@ -1,0 +1,252 @@
+"""Phase → ruleset: closed phases forward nothing, open ones named endpoints only, and nft takes every text."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.core import firewall
+from appliance.core.desktops import pinholes
+from appliance.core.firewall import FieldRules
+from appliance.core.model import OPEN_PHASES, MissionKind, Phase, Protocol
+from tests import machines
+from tests.core.boxes import CONFIGS, MACHINES, box_in, desired_box, desired_hub, start
+from tests.machines import KUNREN, NOW, SOUMU, ZEIMU
+
+OPEN = sorted(OPEN_PHASES)
+CLOSED = sorted(set(Phase) - OPEN_PHASES)
+RULES = FieldRules(
+    phase=Phase.PROTECTED,
+    box_addresses=("10.86.86.1", "10.211.0.1"),
+    lan_network="10.211.0.0/26",
+    hub_address="10.210.0.1",
+    pinholes=pinholes((SOUMU, ZEIMU)),
+    dns=("10.10.0.53",),
+    courier_uid=64302,
+)
+
+
+def chain(ruleset: str, name: str) -> list[str]:
+    body = re.search(rf"  chain {name} {{\n(.*?)\n  }}", ruleset, re.S)
+    assert body
+    return [x.strip() for x in body[1].splitlines()]
+
+
+def accepts(ruleset: str, name: str) -> list[str]:
+    return [x for x in chain(ruleset, name) if x.endswith("accept")]
+
+
+# ------------------------------------------------------------------------------- what passes when
+
+
+@pytest.mark.parametrize("phase", CLOSED)
+def test_a_closed_phase_forwards_nothing(phase: Phase) -> None:
+    assert accepts(firewall.field(replace(RULES, phase=phase)), "forward") == []
+
+
+@pytest.mark.parametrize("phase", CLOSED)
+def test_in_a_closed_phase_the_box_itself_asks_the_hub_and_nobody_else(phase: Phase) -> None:
+    rules = [x for x in accepts(firewall.field(replace(RULES, phase=phase)), "output") if "wg0" in x]
+    assert rules and all("ip daddr 10.210.0.1 " in x for x in rules)
+
+
+@pytest.mark.parametrize("phase", OPEN)
+def test_an_open_phase_forwards_pinholes_and_their_answers_only(phase: Phase) -> None:
+    """The guard of the closed ones: here it does pass."""
+    rules = accepts(firewall.field(replace(RULES, phase=phase)), "forward")
+    there = [x for x in rules if x.startswith('iifname "lan0"')]
+    assert there == [
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 tcp dport { 3389 } accept',
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 udp dport { 3389 } accept',
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 tcp dport { 3389 } accept',
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 udp dport { 3389 } accept',
+    ]
+    back = [x for x in rules if x not in there]
+    assert all(x.startswith('iifname "wg0" oifname "lan0" ct state ') for x in back)
+    assert not any("new" in x for x in back)
+
+
+@pytest.mark.parametrize("missing", [{"pinholes": ()}, {"lan_network": ""}])
+def test_an_open_phase_without_a_desktop_or_without_a_prefix_forwards_nothing(
+    missing: dict[str, object],
+) -> None:
+    rules = replace(RULES, **missing)  # type: ignore[arg-type]
+    assert accepts(firewall.field(rules), "forward") == []
+
+
+@pytest.mark.parametrize("phase", CLOSED)
+def test_an_established_session_is_dropped_in_silence_while_closed(phase: Phase) -> None:
+    rules = chain(firewall.field(replace(RULES, phase=phase)), "forward")
+    silent, told = rules.index("ct state established drop"), [i for i, x in enumerate(rules) if "reject" in x]
+    assert all(silent < x for x in told)
+
+
+ALL = [
+    firewall.boot(),
+    *(firewall.field(replace(RULES, phase=x)) for x in Phase),
+    firewall.field(FieldRules(phase=Phase.SETUP)),
+    firewall.outside(("eth0", "usb0"), [("203.0.113.10", 51820), ("203.0.113.10", 443), ("2001:db8::1", 1)]),
+    firewall.outside((), []),
+    firewall.outside(("eth0",), []),
+]
+
+
+@pytest.mark.parametrize("ruleset", ALL)
+def test_every_base_chain_of_a_box_drops_what_no_rule_names(ruleset: str) -> None:
+    for hook in ("input", "forward", "output"):
+        assert f"type filter hook {hook} priority 0; policy drop;" in ruleset
+
+
+@pytest.mark.parametrize("ruleset", [*ALL[:1], *ALL[-3:]])
+def test_the_box_s_own_namespace_never_forwards(ruleset: str) -> None:
+    assert [x for x in chain(ruleset, "forward") if not x.startswith("type")] == []
+
+
+def test_towards_the_lines_only_dhcp_and_the_tunnel_s_marked_packets_leave() -> None:
+    rules = accepts(ALL[-3], "output")
+    assert rules[:3] == [
+        'oifname "lo" accept',
+        "udp sport 68 udp dport 67 accept",
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+    ]
+    assert all(x.startswith("meta mark 0x4e52 oifname {") and " udp dport " in x for x in rules[3:])
+    assert len(rules) == 5
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_probe_for_the_tunnel_s_address_from_the_lan_stays_unanswered(phase: Phase) -> None:
+    rules = chain(firewall.field(replace(RULES, phase=phase)), "input")
+    guard = 'iifname "lan0" ip daddr != { 10.86.86.1, 10.211.0.1, 255.255.255.255 } drop'
+    later = [
+        i for i, x in enumerate(rules) if x.endswith("accept") and "sport 68" not in x and '"lo"' not in x
+    ]
+    assert rules.index(guard) < min(later)
+
+
+def test_only_the_courier_posts_and_only_root_greets_desktops() -> None:
+    rules = accepts(firewall.field(RULES), "output")
+    assert all("skuid 64302" in x for x in rules if "dport 8470" in x)
+    assert all("skuid 0" in x for x in rules if "10.10.0.2" in x)
+
+
+# ------------------------------------------------------------------------------------------ the hub
+
+
+def hub_ruleset(now: float = NOW) -> str:
+    config, _, _ = machines.enrolled(mission=(machines.RUNNING.kind, 3))
+    return desired_hub(config, now).firewalls[0].ruleset
+
+
+def test_the_hub_forwards_nothing_without_a_running_mission() -> None:
+    assert accepts(desired_hub(machines.enrolled()[0]).firewalls[0].ruleset, "forward") == []
+    assert accepts(hub_ruleset(NOW + 4 * 86400), "forward") == []
+
+
+def test_the_hub_lets_a_box_with_a_mission_reach_named_desktops_and_no_other_box() -> None:
+    rules = accepts(hub_ruleset(), "forward")
+    assert 'iifname "wg0" oifname != "wg0" ip saddr { 10.210.0.2, 10.211.0.0/26 } ip daddr 10.10.0.20 tcp dport { 3389 } accept' in rules  # fmt: skip
+    assert all('oifname != "wg0"' in x or x.startswith(('iifname != "wg0"', 'oifname "wg0" ct state related')) for x in rules)  # fmt: skip
+
+
+# ----------------------------------------------------------------------------- nft takes every text
+
+
+def nft_accepts(ruleset: str) -> str:
+    """nft's complaint, "" where there is none; in a network namespace of its own, nothing is loaded."""
+    done = subprocess.run(
+        ["unshare", "--net", "nft", "-c", "-f", "-"],
+        input=ruleset,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.stderr if done.returncode else ""
+
+
+needs_nft = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("nft"), reason="nft -c needs root and a namespace"
+)
+
+
+@needs_nft
+def test_nft_takes_every_ruleset_of_every_phase() -> None:
+    texts = set(ALL) | {hub_ruleset(), hub_ruleset(0.0)}
+    for name in CONFIGS:
+        for phase in Phase:
+            texts |= {x.ruleset for x in box_in(name, phase, "two-lines")[0].firewalls}
+    assert len(texts) > 10
+    for text in texts:
+        assert nft_accepts(text) == ""
+
+
+@needs_nft
+def test_nft_would_have_complained() -> None:
+    assert nft_accepts(ALL[0].replace("accept", "axept")) != ""
+
+
+@needs_nft
+def test_many_desktops_fit_one_transaction() -> None:
+    hosts = tuple(machines.desktop(f"d{i}", f"10.10.1.{i}") for i in range(1, 200))
+    assert nft_accepts(firewall.field(replace(RULES, pinholes=pinholes(hosts)))) == ""
+
+
+def test_the_ruleset_depends_on_what_is_open_and_on_no_order() -> None:
+    turned = replace(RULES, pinholes=tuple(reversed(RULES.pinholes)))
+    assert firewall.field(turned) == firewall.field(RULES)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(Phase.PROTECTED, Phase.DEGRADED), (Phase.SETUP, Phase.BLOCKED)]
+)
+def test_phases_of_one_kind_share_their_ruleset_so_that_a_change_between_them_is_no_step(
+    before: Phase, after: Phase
+) -> None:
+    assert firewall.field(replace(RULES, phase=before)) == firewall.field(replace(RULES, phase=after))
+
+
+# ---------------------------------------------------------------------------- nothing is slipped in
+
+
+@settings(max_examples=200)
+@given(
+    st.text(max_size=40)
+    | st.sampled_from(["10.10.0.20 accept\n", "0.0.0.0/0", "::/0 } accept;", "10.0.0.1; flush ruleset"])
+)
+def test_a_host_is_an_address_or_there_is_no_ruleset(host: str) -> None:
+    lines = firewall.field(RULES).count("\n")
+    for changed in (
+        replace(RULES, hub_address=host or "x"),
+        replace(RULES, dns=(host,)),
+        replace(RULES, lan_network=host or "x"),
+        replace(RULES, box_addresses=("10.86.86.1", host)),
+        replace(RULES, pinholes=((host, Protocol.TCP, 3389), *RULES.pinholes[1:])),
+    ):
+        try:
+            text = firewall.field(changed)
+        except ValueError:
+            continue
+        assert text.count("\n") <= lines + 2 and text.count("{") == text.count("}")
+    with pytest.raises(ValueError):
+        firewall.outside(("eth0",), [(host + "\n", 1)])
+
+
+def test_a_drill_opens_the_drill_s_desktop_only() -> None:
+    desired, _ = box_in("shelter", Phase.PROTECTED, "one-line")
+    assert "10.10.0.20" in desired.firewalls[0].ruleset  # the guard
+    config = replace(
+        machines.SHELTER,
+        assignment=machines.assignment(
+            mission=replace(machines.RUNNING, kind=MissionKind.DRILL), desktops=(SOUMU, KUNREN)
+        ),
+    )
+    hardware = MACHINES["one-line"]
+    ruleset = desired_box(config, Phase.PROTECTED, hardware, start(hardware)).firewalls[0].ruleset
+    assert "10.10.0.30" in ruleset and "10.10.0.20" not in ruleset
