@@ -29,9 +29,9 @@ def check_ticket(config: Config, text: str, now: float) -> Ticket:
         check_expiry(ticket, now, clock_trusted=now > FLOOR)
     except TicketRefused as error:
         raise Refused(error.code) from error
-    if config.assignment and not config.assignment.revoked:
-        raise Refused("already-joined")
     joining = config.joining
+    if config.assignment and not config.assignment.revoked and joining is None:
+        raise Refused("already-joined")
     if (
         joining
         and joining.stage in (JoinStage.INVITED, JoinStage.ASSIGNED)
