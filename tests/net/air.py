@@ -128,7 +128,11 @@ class Tap:
         found = []
         for link, tap in self._sockets:
             while select.select([tap], [], [], 0)[0]:
-                frame, address = tap.recvfrom(65536)
+                try:
+                    frame, address = tap.recvfrom(65536)
+                except OSError as error:  # told once each time the link goes down
+                    assert error.errno == errno.ENETDOWN
+                    continue
                 found.append(read_frame(link, address[2] == PACKET_OUTGOING, frame))
         return found
 
