@@ -97,8 +97,10 @@ def link(here: Place, machine: str) -> str:
 
 
 def _quick(here: Place, machine: str, verb: str) -> tuple[str, ...]:
+    # In a session of its own, as a service has it: the kernel shares the processors out between sessions, and
+    # wireguard-go in the benchmark's own would have had to share with iperf3.
     conf = here.root / "plain" / f"{link(here, machine)}.conf"
-    return within(here.namespace(machine), ("wg-quick", verb, str(conf)), mounts=False)
+    return within(here.namespace(machine), ("setsid", "--wait", "wg-quick", verb, str(conf)), mounts=False)
 
 
 def _keys(folder: Path) -> None:
