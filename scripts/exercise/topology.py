@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +259,15 @@ def _remove_shared_folders(place: Place) -> None:
     except FileNotFoundError:
         return
     for folder in map(Path, missing):
-        if folder.is_dir() and not any(folder.iterdir()):
-            while folder.is_mount():  # `ip netns add` mounts /run/netns on itself
-                run("umount", str(folder))
+        if not folder.is_dir() or any(folder.iterdir()):
+            continue
+        for _ in range(_mounts_at(folder)):  # `ip netns add` mounts /run/netns on itself
+            run("umount", str(folder), check=False)
+        with contextlib.suppress(OSError):  # somebody came to use it just now
             folder.rmdir()
+
+
+def _mounts_at(folder: Path) -> int:
+    """How often something is mounted here; a folder mounted on itself looks like none to stat(2)."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return sum(line.split()[4] == str(folder) for line in mounts)
