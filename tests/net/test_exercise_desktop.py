@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scripts.exercise import desk, processes, topology
+from scripts.exercise import desk, processes, screen, topology
 from scripts.exercise.desk import Desk
 from scripts.exercise.laptop import Laptop, NoDesktop
 from scripts.exercise.place import Place
@@ -55,7 +55,7 @@ def test_the_laptop_sees_the_desktop_and_keeps_a_picture(
     assert opened.colours > 8
     with Image.open(opened.screenshot) as picture:
         assert picture.size == desk.SIZE
-        assert picture.getpixel((8, 760)) == desk.BACKGROUND
+        assert screen.view(picture, desk.BACKGROUND).share > 0.3
 
 
 def test_a_desktop_with_another_certificate_is_not_opened(
@@ -63,7 +63,7 @@ def test_a_desktop_with_another_certificate_is_not_opened(
 ) -> None:
     stranger = replace(access, fingerprint="00" * 32)
     with pytest.raises(NoDesktop):
-        laptop.open_desktop(stranger, tmp_path / "none.png", machine="hq", patience=4)
+        laptop.open_desktop(stranger, tmp_path / "none.png", machine="hq", patience=2.5)
 
 
 def test_the_login_dialog_does_not_count_as_a_desktop(laptop: Laptop, access: Desk, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_the_thumb_walks_a_wizard_by_its_marks_alone(phone: Phone, tmp_path: Pat
 @pytest.mark.usefixtures("wizard")
 def test_a_walk_that_does_not_end_says_where_it_stands(phone: Phone, tmp_path: Path) -> None:
     with pytest.raises(PageStuck, match="ticket"):
-        phone.walk("NOROSHI:torn", tmp_path / "shots", patience=5)
+        phone.walk("NOROSHI:torn", tmp_path / "shots", patience=3)
 
 
 def test_a_cable_put_in_asks_for_an_address_by_itself(place: Place) -> None:
