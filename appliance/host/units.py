@@ -13,7 +13,7 @@ from pathlib import Path
 
 from appliance.core.model import Unit
 from appliance.host.files import write_atomically
-from appliance.host.namespaces import inside
+from appliance.host.namespaces import RUN, inside
 from appliance.host.run import Failed
 
 STOP_WITHIN = 3.0  # seconds between asking a process to end and ending it
@@ -30,12 +30,15 @@ class ProcessUnits:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def running(self) -> tuple[tuple[str, str], ...]:
-        """Unit name → digest of the configuration it was started with."""
+        """Unit name → digest of the configuration it was started with. Who was left behind in a namespace that was
+        deleted under him serves nobody and does not count."""
         self._reap()
         found = []
         for path in sorted(self._folder.glob("*.json")):
             record = self._record(path.stem)
-            if record is not None and _start_time(record["pid"]) == record["start"]:
+            if record is None or _start_time(record["pid"]) != record["start"]:
+                continue
+            if _is_inside(record["pid"], str(record["namespace"])):
                 found.append((path.stem, str(record["config"])))
         return tuple(found)
 
@@ -69,7 +72,12 @@ class ProcessUnits:
         except OSError as error:
             raise Failed(f"{unit.name}: {error}") from error
         self._children[child.pid] = child
-        record = {"pid": child.pid, "start": _start_time(child.pid), "config": unit.config}
+        record = {
+            "pid": child.pid,
+            "start": _start_time(child.pid),
+            "config": unit.config,
+            "namespace": unit.namespace,
+        }
         write_atomically(self._folder / f"{unit.name}.json", json.dumps(record))
 
     def stop(self, name: str) -> None:
@@ -94,7 +102,8 @@ class ProcessUnits:
             record = json.loads((self._folder / f"{name}.json").read_text())
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and {"pid", "start", "config"} <= set(record) else None
+        known = {"pid", "start", "config", "namespace"}
+        return record if isinstance(record, dict) and known <= set(record) else None
 
     def _reap(self) -> None:
         for pid, child in list(self._children.items()):
@@ -110,6 +119,14 @@ def _start_time(pid: int | str) -> int:
         return 0
     fields = text.rpartition(")")[2].split()
     return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def _is_inside(pid: int | str, namespace: str) -> bool:
+    here = RUN / namespace if namespace else Path("/proc/self/ns/net")
+    try:
+        return here.stat().st_ino == Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except OSError:
+        return False
 
 
 def _signal(pid: int, number: int) -> None:
