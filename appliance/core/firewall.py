@@ -115,6 +115,7 @@ def hub(
         forward.append(f'oifname "{tunnel}" ct state related accept')
     forward += [f'iifname "{tunnel}" {REJECT}']
     received = [
+        'iifname "lo" accept',
         f'iifname "{tunnel}" ip daddr {hub_address} tcp dport {INTAKE_PORT} accept',
         f'iifname "{tunnel}" ip daddr {hub_address} icmp type echo-request accept',
         f'iifname "{tunnel}" ct state established,related accept',
