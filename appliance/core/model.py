@@ -446,6 +446,7 @@ class Desired:
     links_up: frozenset[tuple[str, str]] = frozenset()  # (namespace, link)
     tunnel: Tunnel | None = None
     tunnel_name: str = ""  # taken down when `tunnel` is None
+    forget: tuple[Peer, ...] = ()  # taken off the tunnel and put on again: no session, no timestamp is left
     addresses: frozenset[Address] = frozenset()
     owned_links: frozenset[tuple[str, str]] = frozenset()
     routes: frozenset[Route] = frozenset()

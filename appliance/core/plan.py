@@ -14,6 +14,7 @@ from appliance.core.model import (
     FileContent,
     Firewall,
     Observed,
+    Peer,
     Route,
     Rule,
     Sysctl,
@@ -63,6 +64,13 @@ class SetTunnel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveTunnel:
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetPeers:
+    name: str
+    namespace: str
+    peers: tuple[Peer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ Step = (
     | SetLinkUp
     | SetTunnel
     | RemoveTunnel
+    | ForgetPeers
     | AddAddress
     | RemoveAddress
     | AddRoute
@@ -151,6 +160,7 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_addresses(desired, observed, of_tunnel=False),
         *_routes(desired, observed, of_tunnel=False),
         *_tunnel(desired, observed),
+        *_forget(desired),
         *_links(desired, observed, of_tunnel=True),
         *_addresses(desired, observed, of_tunnel=True),
         *_routes(desired, observed, of_tunnel=True),
@@ -217,6 +227,13 @@ def _tunnel(desired: Desired, observed: Observed) -> list[Step]:
     if observed.tunnel is not None and same_tunnel(desired.tunnel, observed.tunnel):
         return []
     return [SetTunnel(tunnel=desired.tunnel)]
+
+
+def _forget(desired: Desired) -> list[Step]:
+    tunnel = desired.tunnel
+    if tunnel is None or not desired.forget:
+        return []
+    return [ForgetPeers(name=tunnel.name, namespace=tunnel.namespace, peers=desired.forget)]
 
 
 def same_tunnel(tunnel: Tunnel, state: TunnelState) -> bool:

@@ -142,6 +142,8 @@ class RealMachine:
                 self._set_tunnel(tunnel)
             case steps.RemoveTunnel(name=name):
                 self._remove_tunnel(name)
+            case steps.ForgetPeers(name=name, namespace=namespace, peers=peers):
+                wireguard.forget_peers(name, namespace, peers)
             case steps.AddAddress(address=address):
                 self._netlink.add_address(address)
             case steps.RemoveAddress(address=address):

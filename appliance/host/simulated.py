@@ -81,6 +81,8 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             return _set_tunnel(state, tunnel)
         case steps.RemoveTunnel(name=name):
             return _without_tunnel(state, name)
+        case steps.ForgetPeers(peers=peers):
+            return _forget_peers(state, {x.public_key: x.endpoint for x in peers})
         case steps.AddAddress(address=address):
             _link(state, address.namespace, address.link)
             return replace(state, addresses=state.addresses | {address})
@@ -201,6 +203,19 @@ def _set_tunnel(state: Observed, tunnel: Tunnel) -> Observed:
     )
 
 
+def _forget_peers(state: Observed, endpoints: dict[str, str]) -> Observed:
+    """Peers as they were before they ever shook hands."""
+    if state.tunnel is None:
+        raise FileNotFoundError(errno.ENODEV, "no such link", "")
+    peers = tuple(
+        replace(x, handshake=0.0, received=0, sent=0, endpoint=endpoints[x.public_key])
+        if x.public_key in endpoints
+        else x
+        for x in state.tunnel.peers
+    )
+    return replace(state, tunnel=replace(state.tunnel, peers=peers))
+
+
 def _without_tunnel(state: Observed, name: str) -> Observed:
     if state.tunnel is not None:
         state = without_link(state, state.tunnel.namespace, name)
@@ -280,6 +295,17 @@ class SimulatedMachine:
             replace(x, handshake=self._clock(), endpoint=endpoint or x.endpoint)
             if x.public_key == public_key
             else x
+            for x in tunnel.peers
+        )
+        self.state = replace(self.state, tunnel=replace(tunnel, peers=peers))
+
+    def receive(self, public_key: str, octets: int = 148) -> None:
+        """Something that this peer's key vouches for came in."""
+        tunnel = self.state.tunnel
+        if tunnel is None:
+            raise LookupError("there is no tunnel")
+        peers = tuple(
+            replace(x, received=x.received + octets) if x.public_key == public_key else x
             for x in tunnel.peers
         )
         self.state = replace(self.state, tunnel=replace(tunnel, peers=peers))

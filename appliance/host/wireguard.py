@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from appliance.core.model import BoxKeys, PeerState, Secret, Tunnel, TunnelState
+from appliance.core.model import BoxKeys, Peer, PeerState, Secret, Tunnel, TunnelState
 from appliance.host.run import Failed, run
 
 SOCKETS = Path("/run/wireguard")
+AT_ONCE = 200  # peers named on one command line
 READY_WITHIN = 3.0  # seconds for wireguard-go to open its socket; 23 ms is usual
 
 
@@ -78,6 +80,22 @@ def forget_source(name: str, namespace: str) -> None:
     if named:
         peers = [part for key, endpoint in named for part in ("peer", key, "endpoint", endpoint)]
         run(["wg", "set", name, *peers], namespace=namespace)
+
+
+def forget_peers(name: str, namespace: str, peers: Iterable[Peer]) -> None:
+    """Take peers off and put them on again, in one transaction each: sessions, the last handshake's timestamp and
+    the address they came from are forgotten. Peers that are not on the device (any more) stay away."""
+    state = show(name, namespace)
+    there = {x.public_key for x in state.peers} if state else set()
+    wanted = [x for x in peers if x.public_key in there]
+    for start in range(0, len(wanted), AT_ONCE):
+        parts: list[str] = []
+        for peer in wanted[start : start + AT_ONCE]:
+            parts += ["peer", peer.public_key, "remove", "peer", peer.public_key]
+            parts += ["allowed-ips", ",".join(peer.allowed)]
+            parts += ["endpoint", peer.endpoint] if peer.endpoint else []
+            parts += ["persistent-keepalive", str(peer.keepalive)] if peer.keepalive else []
+        run(["wg", "set", name, *parts], namespace=namespace)
 
 
 def settings(tunnel: Tunnel) -> str:

@@ -6,12 +6,13 @@ import json
 import secrets
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import fleet
+from appliance.core import fleet, peers
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -29,6 +30,7 @@ from appliance.core.model import (
     MissionKind,
     NetworkClass,
     Observed,
+    Peer,
     Ticket,
 )
 from appliance.core.rdp_file import FileRefused, rdp_text
@@ -52,18 +54,30 @@ class Snapshot:
     config: HubConfig
     observed: Observed
     desired: Desired
+    handshakes: Mapping[str, float]  # public key → the last one seen
 
 
 class HubRole:
     """HQ's entrance. `staff` and `intake` are the uids of the two web processes."""
 
-    def __init__(self, machine: Machine, profiles: dict[str, Profile]) -> None:
-        self._machine, self._profiles = machine, profiles
+    def __init__(
+        self,
+        machine: Machine,
+        profiles: dict[str, Profile],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._machine, self._profiles, self._monotonic = machine, profiles, monotonic
         self._path = Path(machine.state) / "hub.json"
         self._config = load_config(self._path)
         self._public: dict[str, str] = {}
         self._rdp: tuple[object, tuple[tuple[str, str], ...]] = (None, ())
         self._snapshot: Snapshot | None = None
+        self._heard: dict[str, peers.Heard] = {}
+        self._handshakes: dict[str, float] = {}  # the last ones, kept beyond a peer's being forgotten
+        self._round = 0.0  # when peers without a session are forgotten next
+        self._asked: dict[
+            str, float
+        ] = {}  # public keys of boxes that asked to be forgotten, and when it is due
 
     # ---------------------------------------------------------------------------------------- turns
 
@@ -74,8 +88,26 @@ class HubRole:
         except Refused as error:  # a full disk must not end the hub: the ticket is spent at a later turn
             sys.stderr.write(f"noroshi: the configuration could not be saved: {error}\n")
         desired = desired_hub(self._config, self._machine, observed.now, self._invitation_keys(observed.now))
-        self._snapshot = Snapshot(config=self._config, observed=observed, desired=desired)
+        desired = replace(desired, forget=self._to_forget(desired, observed))
+        self._snapshot = Snapshot(
+            config=self._config, observed=observed, desired=desired, handshakes=dict(self._handshakes)
+        )
         return desired
+
+    def _to_forget(self, desired: Desired, observed: Observed) -> tuple[Peer, ...]:
+        """Whose session and timestamp go now: of everybody without a session, and of who asked for it."""
+        if observed.tunnel is None or desired.tunnel is None:
+            return ()
+        now, states = self._monotonic(), observed.tunnel.peers
+        self._heard = peers.listen(self._heard, states, now)
+        known = {x.public_key: self._handshakes.get(x.public_key, 0.0) for x in states}
+        self._handshakes = {x.public_key: x.handshake or known[x.public_key] for x in states}
+        keys = frozenset(x for x, due in self._asked.items() if due <= now)
+        self._asked = {x: due for x, due in self._asked.items() if due > now}
+        if now >= self._round:
+            self._round = now + peers.until_next_round(states, self._heard, now, observed.now)
+            keys |= peers.deaf(states, self._heard, now, observed.now)
+        return peers.wished(desired.tunnel.peers, keys)
 
     def closed(self) -> tuple[Firewall, ...]:
         """No box reaches anything, and HQ's own machine stays reachable for whoever mends it."""
@@ -92,7 +124,11 @@ class HubRole:
         moments = [x.ticket.expires for x in config.invitations if not x.spent]
         moments += [y for x in config.boxes if x.mission for y in (x.mission.start, x.mission.end)]
         coming = min((x - now for x in moments if x > now), default=60.0)
-        return min(coming, 1.0 if waiting else 60.0)
+        monotonic = self._monotonic()
+        if config.boxes or config.invitations:
+            coming = min(coming, self._round - monotonic)
+        coming = min(coming, *(x - monotonic for x in self._asked.values()), 60.0)
+        return max(0.0, min(coming, 1.0 if waiting else 60.0))
 
     def _invitation_keys(self, now: float) -> dict[str, str]:
         for x in self._config.invitations:
@@ -264,10 +300,9 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
     """What HQ's web shows of the fleet; no secret in it."""
     config, now = snapshot.config, snapshot.observed.now
     tunnel = snapshot.observed.tunnel
-    peers = {x.public_key: x for x in tunnel.peers} if tunnel else {}
+    endpoints = {x.public_key: x.endpoint for x in tunnel.peers} if tunnel else {}
     boxes = []
     for x in config.boxes:
-        peer = peers.get(x.tunnel_public)
         boxes.append(
             {
                 "name": x.name,
@@ -280,8 +315,8 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
                 "lan": x.lan,
                 "tunnel_address": x.tunnel_address,
                 "mission": dump_masked(x.mission),
-                "handshake": peer.handshake if peer else 0.0,
-                "endpoint": peer.endpoint if peer else "",
+                "handshake": snapshot.handshakes.get(x.tunnel_public, 0.0),
+                "endpoint": endpoints.get(x.tunnel_public, ""),
             }
         )
     invitations = [
