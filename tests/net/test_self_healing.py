@@ -134,4 +134,3 @@ def test_a_deleted_field_namespace_closes_everything_and_comes_back(box: World) 
     box.laptop.wait(FLEET, patience=20)
     assert not [x.name for x in TO_HQ if x.send(laptop) in PASSES]
     assert air.tcp(laptop, INTERNET, 80) not in PASSES
-    box.until("PROTECTED", patience=30)
