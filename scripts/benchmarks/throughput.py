@@ -7,9 +7,13 @@ the box lets through, it lets through by its own rules. B has the box's MTU; wg-
 from __future__ import annotations
 
 import json
+import resource
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from scripts.benchmarks import plain, stand
+from scripts.benchmarks import plain, population, stand
 from scripts.benchmarks.figures import Figure
 from scripts.benchmarks.stand import Tell
 from scripts.exercise import machines, processes
@@ -18,11 +22,37 @@ from scripts.exercise.place import Place
 from scripts.exercise.processes import run, within
 
 AT_LEAST = 0.95
-SECONDS = 4  # of each sample; the first of them does not count
+SECONDS = 4  # of each sample
+UP, DOWN = "laptop to desktop", "desktop to laptop"
 USUAL_MTU = 1420  # wg-quick(8) over an Ethernet of 1500
 ADDRESS, PORT = "10.10.0.21", 443
 FLEET = "10.211.0.0/16"
 PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """`cost`: seconds of processor time a gigabyte, of everything on the way: what the kernel does for a packet
+    counts for the program that handed it in. It says what is dear even where other work disturbs the clock."""
+
+    megabits: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    name: str
+    address: str
+    machines: tuple[str, ...]  # where its WireGuard runs
+
+    @property
+    def server(self) -> str:
+        return f"iperf-{self.name}"
+
+
+BOX = Way(name="box", address=ADDRESS, machines=("box", "field", "hq"))
+PLAIN = Way(name="wg-quick", address=plain.DESKTOP, machines=plain.OWN)
+Pair = tuple[Sample, Sample]
 
 
 def measure(runs: int, tell: Tell) -> tuple[Figure, ...]:
@@ -32,22 +62,28 @@ def measure(runs: int, tell: Tell) -> tuple[Figure, ...]:
         laptop.start()
         laptop.wait(FLEET, patience=PATIENCE)
         plain.up(here, folder, mtu_of_the_box(here))
-        samples = in_turns(here, runs, tell, reverse=False)
-        back = in_turns(here, runs, tell, reverse=True)
+        found = {where: in_turns(here, runs, tell, where) for where in (UP, DOWN)}
         plain.up(here, folder, USUAL_MTU)
-        usual = [megabits(here, plain.DESKTOP, reverse=False) for _ in range(runs)]
+        usual = tuple(sample(here, PLAIN, UP).megabits for _ in range(runs))
     return (
-        Figure(name="box ÷ wg-quick, laptop to desktop", unit="", values=ratios(samples), at_least=AT_LEAST),
-        Figure(name="box ÷ wg-quick, desktop to laptop", unit="", values=ratios(back), at_least=AT_LEAST),
-        *(
-            Figure(name=f"{who}, {where}", unit="Mbit/s", values=tuple(x[i] for x in found))
-            for where, found in (("laptop to desktop", samples), ("desktop to laptop", back))
-            for i, who in enumerate(("box", "wg-quick"))
-        ),
-        Figure(
-            name=f"wg-quick with its usual MTU of {USUAL_MTU}, to desktop", unit="Mbit/s", values=tuple(usual)
-        ),
+        *figures(found),
+        Figure(name=f"wg-quick, {UP}, its usual MTU {USUAL_MTU}", unit="Mbit/s", values=usual),
     )
+
+
+def figures(found: Mapping[str, Sequence[Pair]]) -> Iterator[Figure]:
+    """From (box, plain) samples by direction."""
+    for where, pairs in found.items():
+        ratios = tuple(box.megabits / other.megabits for box, other in pairs)
+        yield Figure(name=f"box ÷ wg-quick, {where}", unit="", values=ratios, at_least=AT_LEAST)
+    for where, pairs in found.items():
+        ratios = tuple(other.cost / box.cost for box, other in pairs)
+        yield Figure(name=f"the same by processor time, {where}", unit="", values=ratios)
+    for where, pairs in found.items():
+        for i, way in enumerate((BOX, PLAIN)):
+            name = f"{way.name}, {where}"
+            yield Figure(name=name, unit="Mbit/s", values=tuple(x[i].megabits for x in pairs))
+            yield Figure(name=f"  {name}", unit="s/GB", values=tuple(x[i].cost for x in pairs))
 
 
 def mtu_of_the_box(here: Place) -> int:
@@ -56,29 +92,23 @@ def mtu_of_the_box(here: Place) -> int:
     return int(found[0]["mtu"])
 
 
-def ratios(samples: list[tuple[float, float]]) -> tuple[float, ...]:
-    return tuple(box / other for box, other in samples)
-
-
-def in_turns(here: Place, runs: int, tell: Tell, *, reverse: bool) -> list[tuple[float, float]]:
-    """Megabits a second, (box, plain), one after the other; who begins changes."""
+def in_turns(here: Place, runs: int, tell: Tell, where: str) -> list[Pair]:
+    """(box, plain), one after the other; who begins changes."""
     found = []
     for number in range(runs):
-        order = (ADDRESS, plain.DESKTOP) if number % 2 == 0 else (plain.DESKTOP, ADDRESS)
-        seen = {address: megabits(here, address, reverse=reverse) for address in order}
-        found.append((seen[ADDRESS], seen[plain.DESKTOP]))
-        tell(
-            f"{'desktop to laptop' if reverse else 'laptop to desktop'}: box {found[-1][0]:.0f}, wg-quick {found[-1][1]:.0f} Mbit/s"
-        )
+        order = (BOX, PLAIN) if number % 2 == 0 else (PLAIN, BOX)
+        seen = {way.name: sample(here, way, where) for way in order}
+        found.append((seen[BOX.name], seen[PLAIN.name]))
+        tell(f"{where}: " + ", ".join(f"{name} {x.megabits:.0f} Mbit/s" for name, x in seen.items()))
     return found
 
 
 def serve(here: Place) -> None:
     """One iperf3 for each way, on the desktop machine; the box's is registered at HQ like any desktop."""
     run("ip", "-n", here.namespace("desk"), "address", "add", f"{ADDRESS}/24", "dev", "eth0")
-    for name, address in (("iperf-box", ADDRESS), ("iperf-plain", plain.DESKTOP)):
-        argv = ("iperf3", "--server", "--bind", address, "--port", str(PORT))
-        processes.start(here, name, within(here.namespace("desk"), argv))
+    for way in (BOX, PLAIN):
+        argv = ("iperf3", "--server", "--bind", way.address, "--port", str(PORT))
+        processes.start(here, way.server, within(here.namespace("desk"), argv))
     machines.noroshi(
         *(here, "hq", "hq", "desktop", "add", "sokudo", "--title", "速度"),
         *("--host", f"gateway={ADDRESS}", "--profile", "rd-gateway"),
@@ -92,26 +122,36 @@ def serve(here: Place) -> None:
         time.sleep(0.1)
 
 
-def megabits(here: Place, address: str, *, reverse: bool) -> float:
-    """One sample. iperf3 serves one guest at a time, and the box greets its desktops now and then: ask again."""
-    argv = [
-        "iperf3",
-        "--client",
-        address,
-        "--port",
-        str(PORT),
-        "--time",
-        str(SECONDS),
-        "--omit",
-        "1",
-        "--json",
-    ]
-    argv += ["--connect-timeout", "3000"] + (["--reverse"] if reverse else [])
+def sample(here: Place, way: Way, where: str) -> Sample:
+    """iperf3 serves one guest at a time, and the box greets its desktops now and then: ask again."""
+    argv = ("iperf3", "--client", way.address, "--port", str(PORT), "--time", str(SECONDS), "--json")
+    argv += ("--connect-timeout", "3000", *(("--reverse",) if where == DOWN else ()))
+    working = workers(here, way)
     deadline = time.monotonic() + PATIENCE
     while True:
+        before = spent(working)
         said = json.loads(run(*within(here.namespace("laptop"), argv), check=False) or "{}")
         if "end" in said and "sum_received" in said["end"]:
-            return float(said["end"]["sum_received"]["bits_per_second"]) / 1e6
+            end = said["end"]["sum_received"]
+            cost = (spent(working) - before) / end["bytes"] * 1e9
+            return Sample(megabits=end["bits_per_second"] / 1e6, cost=cost)
         if time.monotonic() > deadline:
-            raise RuntimeError(f"iperf3 to {address}: {said.get('error', 'no answer')}")
+            raise RuntimeError(f"iperf3 to {way.address}: {said.get('error', 'no answer')}")
         time.sleep(0.3)
+
+
+def workers(here: Place, way: Way) -> tuple[int, ...]:
+    """WireGuard's programs on this way, where the kernel has none, and the desktop's iperf3."""
+    server = processes.recorded(here, way.server)
+    assert server is not None
+    found = [server.pid]
+    for machine in way.machines:
+        pids = [int(x) for x in run("ip", "netns", "pids", here.namespace(machine)).split()]
+        found += [x for x in pids if Path(f"/proc/{x}/comm").read_text().strip() == "wireguard-go"]
+    return tuple(found)
+
+
+def spent(pids: tuple[int, ...]) -> float:
+    """Seconds of processor time of these, and of the clients we have run to their end."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return population.processor_time(pids) + ended.ru_utime + ended.ru_stime
