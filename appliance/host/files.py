@@ -3,6 +3,7 @@ moment leaves the old configuration or the new one."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -35,13 +36,12 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_private(path: Path, data: Any) -> None:
-    """The private file: JSON, mode 0600, first line its own checksum; the file it replaces becomes `.previous`."""
-    body = json.dumps(data, ensure_ascii=False, indent=1)
-    previous = path.with_name(path.name + ".previous")
-    current = _read_checked(path)
-    if current is not None:
-        write_atomically(previous, _sealed(current), 0o600)
-    write_atomically(path, _sealed(body), 0o600)
+    """The private file: JSON, mode 0600, first line its own checksum; then the same once more as `.previous`, for
+    a card that loses what it said it had written. Between the two, each of them is whole, one new and one old."""
+    text = _sealed(json.dumps(data, ensure_ascii=False, indent=1))
+    write_atomically(path, text, 0o600)
+    with contextlib.suppress(OSError):  # the new content counts already
+        write_atomically(path.with_name(path.name + ".previous"), text, 0o600)
 
 
 def read_private(path: Path) -> Any:
