@@ -91,6 +91,7 @@ class ProcessUnits:
                 if time.monotonic() > deadline:
                     _signal(pid, signal.SIGKILL)
                 time.sleep(0.01)
+            self._reap()  # else it stays a zombie until somebody looks again
         (self._folder / f"{name}.json").unlink(missing_ok=True)
 
     def stop_all(self) -> None:
