@@ -26,12 +26,12 @@ def test_no_key_is_ever_on_a_command_line_in_a_log_or_in_an_answer(box: World) -
     text = box.ticket()
     lines: set[bytes] = set()
     box.ask_box("redeem", ticket=text)
-    eventually(
-        "PROTECTED", lambda: lines.update(_command_lines()) or box.status().get("phase") == "PROTECTED"
-    )
-    box.start_mission(box.newest_box()["name"], "drill")
-    for _ in range(20):
+
+    def look() -> bool:
         lines.update(_command_lines())
+        return bool(box.status().get("phase") == "PROTECTED")
+
+    eventually("PROTECTED", look)
     secrets = _secrets(box)
     assert len(secrets) > 4
     assert all(len(x) == 44 for x in secrets)
