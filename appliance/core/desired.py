@@ -95,7 +95,7 @@ def field_box(
         links_up=_links_up(machine),
         tunnel=tunnel,
         tunnel_name=machine.tunnel,
-        addresses=_box_addresses(config, machine, uplinks),
+        addresses=_box_addresses(config, machine, uplinks, tunnel),
         owned_links=frozenset(
             {
                 (machine.field, LAN),
@@ -244,14 +244,16 @@ def _links_up(machine: Machine) -> frozenset[tuple[str, str]]:
     )
 
 
-def _box_addresses(config: Config, machine: Machine, uplinks: tuple[Uplink, ...]) -> frozenset[Address]:
+def _box_addresses(
+    config: Config, machine: Machine, uplinks: tuple[Uplink, ...], tunnel: Tunnel | None
+) -> frozenset[Address]:
     prefix = ipaddress.IPv4Network(access_point.WIZARD_LAN).prefixlen
     found = {Address(namespace=machine.field, link=LAN, address=f"{access_point.WIZARD_ADDRESS}/{prefix}")}
     if config.assignment:
         own = access_point.lan_address(config.assignment.lan)
         found.add(Address(namespace=machine.field, link=LAN, address=own))
     inner = tunnel_address(config)
-    if inner:
+    if inner and tunnel:
         found.add(Address(namespace=machine.field, link=machine.tunnel, address=f"{inner}/32"))
     for uplink in uplinks:
         if uplink.lease:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -182,9 +183,13 @@ class RealMachine:
         """WireGuard's UDP socket stays in the namespace where the device is born; the device moves on."""
         try:
             self._netlink.index(tunnel.namespace, tunnel.name)
-            there = wireguard.show(tunnel.name, tunnel.namespace) is not None
+            before = wireguard.show(tunnel.name, tunnel.namespace)
         except FileNotFoundError:
-            there = False
+            before = None
+        there = before is not None
+        if before is not None and before.public_key != tunnel.public_key:
+            # A peer that stays keeps the time of its last handshake, and it would count for the new key.
+            wireguard.synchronize(replace(tunnel, peers=()))
         if not there:
             self._remove_tunnel(tunnel.name)
             if not self._netlink.add_wireguard(tunnel.birthplace, tunnel.name):
