@@ -6,6 +6,8 @@ thread for ever: the post is small, and gthread reads it before a thread is take
 
 import os
 
+from appliance.hub.register import close_stores
+
 wsgi_app = "appliance.hub.intake:from_environment()"
 bind = os.environ.get("NOROSHI_INTAKE_BIND", "10.210.0.1:8470")
 umask = 0o007  # the register is shared with the HQ web through their group
@@ -25,3 +27,8 @@ errorlog = "-"
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn's heartbeat file
 control_socket_disable = True  # nobody steers it from outside; the daemon restarts it
+
+
+def worker_exit(_arbiter: object, worker: object) -> None:
+    """Whoever closes the register last folds SQLite's log into it: a copy of the one file is then whole."""
+    close_stores(getattr(worker, "wsgi", None))

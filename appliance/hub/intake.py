@@ -33,6 +33,7 @@ def create_app(door: Path, database_url: str) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_POST
     engine = open_register(database_url)
+    app.extensions["noroshi-register"] = engine
     whois = Whois(door)
 
     @app.post("/reports")

@@ -205,6 +205,13 @@ def staff_url(url: str) -> str:
     return f"sqlite:///{folder.with_name('staff') / 'staff.sqlite3'}"
 
 
+def close_stores(app: object) -> None:
+    """Ends the connections of the stores a web keeps among its extensions; the web can no longer be asked."""
+    for kept in getattr(app, "extensions", {}).values():
+        if isinstance(kept, sa.Engine):
+            kept.dispose()
+
+
 def prepare(url: str, *, web_uid: int = WEB_UID, group: int = GROUP) -> None:
     """Makes the folders and tables, as root, so that the unprivileged web and intake can write theirs.
 
@@ -249,16 +256,24 @@ def _open(url: str, tables: sa.MetaData, schema: sa.Table) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connected)
         sa.event.listen(engine, "begin", _sqlite_begin)
-    with engine.begin() as connection:
-        tables.create_all(connection)
-        found = connection.scalar(sa.select(schema.c.version))
-        if found is None:
-            connection.execute(schema.insert().values(version=VERSION))
-        elif found > VERSION:
-            raise RegisterProblem(
-                f"The register is of version {found}, this software knows {VERSION}. Install the newer software."
-            )
+    try:
+        with engine.begin() as connection:
+            _make_tables(connection, tables, schema)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
+
+
+def _make_tables(connection: sa.Connection, tables: sa.MetaData, schema: sa.Table) -> None:
+    tables.create_all(connection)
+    found = connection.scalar(sa.select(schema.c.version))
+    if found is None:
+        connection.execute(schema.insert().values(version=VERSION))
+    elif found > VERSION:
+        raise RegisterProblem(
+            f"The register is of version {found}, this software knows {VERSION}. Install the newer software."
+        )
 
 
 def _sqlite_connected(connection: Any, _record: object) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from appliance.hub.intake import create_app
-from appliance.hub.register import open_register
+from appliance.hub.register import close_stores, open_register
 from tests.hub.fake_hub import FakeHub, address, box
 from tests.hub.sender import Sender
 
@@ -45,5 +45,7 @@ def engine(url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def intake(hub: FakeHub, url: str) -> FlaskClient:
-    return create_app(hub.path, url).test_client()
+def intake(hub: FakeHub, url: str) -> Iterator[FlaskClient]:
+    app = create_app(hub.path, url)
+    yield app.test_client()
+    close_stores(app)

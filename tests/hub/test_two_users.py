@@ -26,18 +26,23 @@ engine = open_register(sys.argv[1])
 for n in range(50):
     with engine.begin() as c:
         c.execute(flips.insert().values(box=sys.argv[2], at=n, what="phase", before="", after="X"))
+engine.dispose()
 """
 COUNT = """
 import sys, sqlalchemy as sa
 from appliance.hub.register import open_register, flips
-with open_register(sys.argv[1]).connect() as c:
+engine = open_register(sys.argv[1])
+with engine.connect() as c:
     print(c.scalar(sa.select(sa.func.count()).select_from(flips)))
+engine.dispose()
 """
 STAFF = """
 import sys
 from appliance.hub import people
 from appliance.hub.register import open_staff
-print([p.name for p in people.everybody(open_staff(sys.argv[1]))])
+staff = open_staff(sys.argv[1])
+print([p.name for p in people.everybody(staff)])
+staff.dispose()
 """
 
 

@@ -29,8 +29,10 @@ def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flas
     security.secure(app, cookie="noroshi-hq", hosts=lambda name: name in known or is_address(name))
     store = open_staff(database_url)
     app.secret_key = people.cookie_key(store)
+    register = open_register(database_url)
     app.extensions["noroshi-staff"] = store
-    app.extensions["noroshi-desk"] = Desk(door, open_register(database_url))
+    app.extensions["noroshi-register"] = register
+    app.extensions["noroshi-desk"] = Desk(door, register)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.config["MAX_FORM_MEMORY_SIZE"] = 64 * 1024
     CSRFProtect(app)

@@ -6,6 +6,8 @@ database connections are the worker's own.
 
 import os
 
+from appliance.hub.register import close_stores
+
 wsgi_app = "webui.hq.wsgi:app"
 bind = os.environ.get("NOROSHI_HQ_BIND", "10.10.0.1:8080")
 umask = 0o007  # the register is shared with the intake through their group
@@ -24,3 +26,8 @@ errorlog = "-"
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn's heartbeat file
 control_socket_disable = True  # nobody steers it from outside; the daemon restarts it
+
+
+def worker_exit(_arbiter: object, worker: object) -> None:
+    """Whoever closes the register last folds SQLite's log into it: a copy of the one file is then whole."""
+    close_stores(getattr(worker, "wsgi", None))

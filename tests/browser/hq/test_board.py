@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer
 
 from appliance.hub import people
 from appliance.hub.people import Role
@@ -29,7 +29,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def address(office: Office) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, office.app, threaded=True)
+    server = ThreadedWSGIServer("127.0.0.1", 0, office.app)
+    server.daemon_threads = False  # closing waits for what is being answered: the stores are closed next
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

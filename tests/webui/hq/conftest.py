@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from appliance.hub import people
 from appliance.hub.intake import create_app as create_intake
 from appliance.hub.people import Role
-from appliance.hub.register import open_staff
+from appliance.hub.register import close_stores, open_staff
 from tests.hub.fake_hub import FakeHub, address, box
 from tests.hub.sender import Sender
 from webui.hq import create_app
@@ -58,6 +58,12 @@ class Office:
         self.intake = create_intake(hub.path, url).test_client()
         self.staff = open_staff(url)
 
+    def close(self) -> None:
+        self.hub.stop()
+        close_stores(self.app)
+        close_stores(self.intake.application)
+        self.staff.dispose()
+
     def visitor(self, role: str = "") -> Visitor:
         visitor = Visitor(self.app)
         if role:
@@ -95,5 +101,4 @@ def office(tmp_path: Path, employed: Path) -> Iterator[Office]:
     hub.start()
     office = Office(hub, f"sqlite:///{tmp_path / 'register' / 'register.sqlite3'}")
     yield office
-    hub.stop()
-    office.staff.dispose()
+    office.close()
