@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 CHILD = Path(__file__).with_name("photo_child.py")
-WALL_SECONDS = 8.0
+WALL_SECONDS = 8.0  # more than the child's processor time, so at this limit others had the processor
 QUEUE_SECONDS = 10.0
 LARGEST_UPLOAD = 20 * 1024 * 1024
 LARGEST_TEXT = 64 * 1024
@@ -95,14 +95,14 @@ def _decode(upload: BinaryIO) -> dict[str, object]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return {"problem": Problem.TOO_LARGE}
+            return {"problem": Problem.BUSY}  # a child that may work is stopped by its own limit before this
         except OSError:
             return {"problem": Problem.BUSY}  # no memory or no process to be had just now
     try:
         answer = json.loads(done.stdout[:LARGEST_TEXT])
     except ValueError:
         answer = None
-    # A child without an answer hit one of its limits: the picture was more than this box can take.
+    # A child without an answer hit one of its own limits: the picture was more than this box can take.
     return answer if isinstance(answer, dict) else {"problem": Problem.TOO_LARGE}
 
 

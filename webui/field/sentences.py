@@ -82,7 +82,11 @@ def of_photo(problem: Problem) -> Sentence:
                 "6-25",
             )
         case Problem.BUSY:
-            return Sentence(_("別の写真を読み取っています"), _("10秒待って、もう一度押してください"), "6-26")
+            return Sentence(
+                _("いま混み合っていて、写真を読み取れません"),
+                _("10秒待って、もう一度押してください"),
+                "6-26",
+            )
 
 
 def nothing_given() -> Sentence:
