@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from appliance.core.firewall import boot
 from appliance.core.model import Machine
-from appliance.host import namespaces
-from appliance.host.nft import TABLE
-from appliance.host.run import Failed, run
+from appliance.host import namespaces, nft
+from appliance.host.run import Failed
 
 
 def close(machine: Machine) -> None:
@@ -15,8 +14,8 @@ def close(machine: Machine) -> None:
     namespaces.make(machine.field)
     for namespace in (machine.outside, machine.field):
         try:
-            loaded = run(["nft", "list", "table", *TABLE.split()], namespace=namespace)
+            loaded = nft.loaded_in(namespace)
         except Failed:
             loaded = ""
         if loaded.count("policy drop") < 3:
-            run(["nft", "-f", "-"], namespace=namespace, text=boot())
+            nft.load(namespace, boot())

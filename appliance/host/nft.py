@@ -18,6 +18,16 @@ _NETLINK_NETFILTER = 12
 _NLM_F_REQUEST = 1
 
 
+def load(namespace: str, ruleset: str) -> None:
+    """One transaction: all of it or none of it. Raises Failed."""
+    run(["nft", "-f", "-"], namespace=namespace, text=ruleset)
+
+
+def loaded_in(namespace: str) -> str:
+    """Our table as nft lists it. Raises Failed where there is none."""
+    return run(["nft", "list", "table", *TABLE.split()], namespace=namespace)
+
+
 class Rulesets:
     """What we loaded, per namespace, and at which count of transactions."""
 
@@ -27,8 +37,8 @@ class Rulesets:
     def load(self, namespace: str, ruleset: str) -> None:
         """Replace our table as a whole, then read it back. Raises Failed; then the old table stands."""
         self._loaded.pop(namespace, None)
-        run(["nft", "-f", "-"], namespace=namespace, text=ruleset)
-        listing = run(["nft", "list", "table", *TABLE.split()], namespace=namespace)
+        load(namespace, ruleset)
+        listing = loaded_in(namespace)
         if listing.count(" hook ") != ruleset.count(" hook "):
             raise Failed("nft: the ruleset read back is not the one that was loaded")
         self._loaded[namespace] = (generation(namespace), digest(ruleset))
