@@ -68,20 +68,21 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
             _chain(
                 "input",
                 [
+                    "ct state established,related accept",
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    "ct state established,related accept",
                 ],
             ),
             _chain("forward", []),
             _chain(
                 "output",
                 [
+                    # First what every packet of a desktop's picture meets: each rule before it costs throughput.
+                    *(tunnel if ways != "{  }" else []),
                     'oifname "lo" accept',
                     "udp sport 68 udp dport 67 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    *(tunnel if ways != "{  }" else []),
                 ],
             ),
         ]
@@ -104,7 +105,7 @@ def hub(
             continue
         sources = _set(_literal(x) for x in sorted(open_sources))
         forward += [
-            f'iifname "{tunnel}" oifname != "{tunnel}" ip saddr {sources} {match} accept'
+            f'iifname "{tunnel}" oifname != "{tunnel}" {match} ip saddr {sources} accept'
             for match in _towards(pinholes)
         ]
         forward += [
