@@ -89,6 +89,7 @@ class Daemon:
         self._failing = 0
         self._failures: tuple[Failure, ...] = ()
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._channels: tuple[socket.socket, ...] = ()
         self._stopping = False
         self.turns = 0
 
@@ -97,6 +98,9 @@ class Daemon:
     def turn(self) -> bool:
         """One turn. True when nothing was left to do."""
         self.turns += 1
+        # What happened until now is about to be looked at, our own last steps among it. What happens from here on
+        # wakes the loop again: drained later, a link lost during this turn would stay unseen until the next one.
+        drain(self._channels)
         try:
             observed = self._machine.observe(self._desired)
             if self._failing >= FAILURES_TOLD:
@@ -160,18 +164,14 @@ class Daemon:
         self.settle()
         with selectors.DefaultSelector() as selector:
             selector.register(self._bell.socket, selectors.EVENT_READ)
-            for channel in listen():
+            self._channels = listen()
+            for channel in self._channels:
                 selector.register(channel, selectors.EVENT_READ)
             while not self._stopping:
                 selector.select(self._pause())
-                drain(x.fileobj for x in selector.get_map().values())
+                drain((self._bell.socket,))
                 self._serve()
                 self.settle()
-                # Our own steps came back as events; looking once more at what we just did is of no use.
-                if not self._failing:
-                    drain(
-                        x.fileobj for x in selector.get_map().values() if x.fileobj is not self._bell.socket
-                    )
 
     def stop(self) -> None:
         self._stopping = True
