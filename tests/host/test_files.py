@@ -1,4 +1,5 @@
-"""A cut at any moment leaves the old content or the new one; what strangers wrote is read with care."""
+"""A cut at any moment leaves a whole content: the newest, from one of its two copies. What strangers wrote is read
+with care."""
 
 from __future__ import annotations
 
@@ -33,25 +34,25 @@ def test_the_newest_content_is_read_and_only_its_owner_may(private: Path) -> Non
     assert sorted(x.name for x in private.parent.iterdir()) == ["config.json", "config.json.previous"]
 
 
-def test_a_file_cut_at_any_octet_gives_the_one_before(private: Path) -> None:
+def test_a_file_cut_at_any_octet_is_read_from_its_second_copy(private: Path) -> None:
     whole = private.read_bytes()
     for length in range(len(whole)):
         private.write_bytes(whole[:length])
-        assert files.read_private(private) == OLD
+        assert files.read_private(private) == NEW
 
 
-def test_one_bit_turned_over_gives_the_one_before(private: Path) -> None:
+def test_one_bit_turned_over_sends_the_reader_to_the_second_copy(private: Path) -> None:
     whole = bytearray(private.read_bytes())
     for at in range(0, len(whole), 7):
         turned = bytearray(whole)
         turned[at] ^= 0x10
         private.write_bytes(turned)
-        assert files.read_private(private) == OLD
+        assert files.read_private(private) == NEW
 
 
-def test_without_the_newest_the_one_before_counts(private: Path) -> None:
+def test_without_the_file_its_second_copy_counts(private: Path) -> None:
     private.unlink()
-    assert files.read_private(private) == OLD
+    assert files.read_private(private) == NEW
 
 
 def test_both_cut_is_damage_and_not_a_new_box(private: Path) -> None:
@@ -61,11 +62,15 @@ def test_both_cut_is_damage_and_not_a_new_box(private: Path) -> None:
         files.read_private(private)
 
 
-def test_a_damaged_file_does_not_become_the_copy_of_the_last_good_one(private: Path) -> None:
-    private.write_text("half")
-    files.write_private(private, {"site": "柏崎"})
-    private.write_text("half again")
+def test_between_the_two_copies_a_cut_leaves_the_new_one_and_the_old_one_whole(private: Path) -> None:
+    """The disk fills, or power fails, after the first copy: the new content counts already."""
+    previous = private.with_name("config.json.previous")
+    before = previous.read_text()
+    files.write_private(private, OLD)
+    previous.write_text(before)
     assert files.read_private(private) == OLD
+    private.write_text("torn")
+    assert files.read_private(private) == NEW
 
 
 def test_what_a_dead_writer_left_does_not_stand_in_the_way(private: Path) -> None:

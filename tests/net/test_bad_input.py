@@ -220,7 +220,7 @@ def test_a_full_disk_refuses_the_invitation_and_keeps_what_is_there(box: World) 
         assert box.config() == before
 
 
-def test_half_a_configuration_is_replaced_by_the_one_before(box: World) -> None:
+def test_half_a_configuration_is_read_from_its_second_copy(box: World) -> None:
     box.protected()
     box.power_off()
     path = box.state() / "config.json"

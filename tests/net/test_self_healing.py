@@ -48,7 +48,7 @@ def test_rules_flushed_by_hand_are_back_within_a_turn(box: World, machine: str) 
     box.protected()
     before = box.inside(machine, *RULES)
     box.inside(machine, "nft", "flush", "ruleset")
-    eventually("the rules", lambda: box.inside(machine, *RULES, check=False) == before, patience=3)
+    eventually("the rules", lambda: box.inside(machine, *RULES, check=False) == before, patience=12)
     laptop = _laptop(box)
     assert DESKTOP.send(laptop) == "open"
 
@@ -57,7 +57,7 @@ def test_one_rule_slipped_in_is_taken_out_again(box: World) -> None:
     box.protected()
     before = box.inside("field", *RULES)
     box.inside("field", "nft", "insert", "rule", "inet", "noroshi", "forward", "accept")
-    eventually("the rules", lambda: box.inside("field", *RULES) == before, patience=3)
+    eventually("the rules", lambda: box.inside("field", *RULES) == before, patience=12)
 
 
 def test_a_deleted_tunnel_is_made_again(box: World) -> None:
