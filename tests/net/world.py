@@ -297,6 +297,8 @@ def demolish(prefix: str) -> None:
     place = Place(prefix)
     desk.stop(place)
     topology.down(place)
+    for name in ("wg", "hub"):  # wireguard-go that was killed leaves its socket
+        Path("/run/wireguard", f"{prefix}-{name}.sock").unlink(missing_ok=True)
 
 
 def any_ticket(signing_key: str, expires: float) -> Ticket:
