@@ -23,6 +23,8 @@ from appliance.core.words import REFUSALS
 from appliance.core.words import Refused as CoreRefused
 
 GUEST = 64301
+# By its own path: the clone, whose link leads there too, may lie in a folder that other users may not enter.
+PYTHON = str(Path(sys.prefix).resolve() / "bin" / "python")
 SECRET = "kakizaki-2027"
 
 
@@ -108,7 +110,7 @@ def as_user(door: Path, uid: int) -> str:
         "print(found['error']['code'] if 'error' in found else found['ok']['uid'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(door)],
+        [PYTHON, "-I", "-c", program, str(door)],
         user=uid,
         group=uid,
         extra_groups=[],

@@ -17,6 +17,8 @@ from appliance.hub import people
 from appliance.hub.register import GROUP, WEB_UID, RegisterProblem, open_staff, prepare, staff_url
 
 INTAKE_UID = 64304
+# By its own path: the clone, whose link leads there too, may lie in a folder that other users may not enter.
+PYTHON = str(Path(sys.prefix).resolve() / "bin" / "python")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
 
 WRITE = """
@@ -60,7 +62,7 @@ def place() -> Iterator[Path]:
 
 def start(place: Path, uid: int, code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [PYTHON, "-c", code, *arguments],
         user=uid, group=GROUP, extra_groups=[], umask=0o007, cwd=place / "code",
         env={"PYTHONPATH": str(place / "code"), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
