@@ -363,6 +363,7 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
                 namespace=here,
                 ruleset=firewall.hub(
                     tunnel=machine.tunnel,
+                    listen_port=config.listen_port,
                     hub_address=address,
                     staff_address=machine.corporate,
                     staff_port=8080,

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     NO_ADDRESS = "no-address"
     NO_INTERNET = "no-internet"
     HUB_SILENT = "hub-silent"
+    INVITATION_SILENT = "invitation-silent"
     HUB_PORT_CLOSED = "hub-port-closed"
     TUNNEL_STARTING = "tunnel-starting"
     ENROLLING = "enrolling"

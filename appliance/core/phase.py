@@ -183,7 +183,10 @@ def _silence(f: Facts) -> Reason:
         return Reason.NO_INTERNET
     if f.hub_refusal == "port":
         return Reason.HUB_PORT_CLOSED
-    return Reason.TUNNEL_STARTING if f.waited < PATIENCE else Reason.HUB_SILENT
+    if f.waited < PATIENCE:
+        return Reason.TUNNEL_STARTING
+    # HQ answers no key it does not know: from here a spent invitation looks like a hub that is down.
+    return Reason.INVITATION_SILENT if f.stage is JoinStage.INVITED else Reason.HUB_SILENT
 
 
 def _newest(probes: tuple[DesktopProbe, ...]) -> dict[str, DesktopProbe]:

@@ -52,6 +52,12 @@ REASONS: dict[Reason, Sentence] = {
         "The line works but the office does not answer. Trying again by itself",
         "If nothing changes within a minute, call HQ and say “symptom 2-04”",
     ),
+    Reason.INVITATION_SILENT: Sentence(
+        "2-06", "回線はありますが、役所から返事がありません。QRコードが使用済みか、取り消されたのかもしれません",
+        "1分待っても変わらなければ、本部に電話し「症状2-06」と伝え、新しいQRコードを頼んでください",
+        "The line works but the office does not answer. The QR code may have been used or withdrawn",
+        "If nothing changes within a minute, call HQ, say “symptom 2-06” and ask for a new QR code",
+    ),
     Reason.HUB_PORT_CLOSED: Sentence(
         "2-05", "役所の入口が閉じています", "本部に電話し「症状2-05」と伝えてください",
         "The office's entrance is closed", "Call HQ and say “symptom 2-05”",
@@ -228,9 +234,9 @@ REFUSALS: dict[str, Sentence] = {
         "Something inside the box went wrong", "Try again; if it is the same, call HQ and say “symptom 8-04”",
     ),
     "unreachable": Sentence(
-        "3-20", "この箱の中身が動いていません。安全のため止めています",
+        "3-20", "この箱の中身が動いていません。開いているものが増えることはありません",
         "1分待ち、変わらなければ電源を入れ直してください",
-        "The box's program is not running. Stopped to be safe",
+        "The box's program is not running. Nothing more can open",
         "Wait a minute; if nothing changes, switch the box off and on",
     ),
     "mynumber-radio": Sentence(

@@ -65,7 +65,7 @@ TABLE: list[tuple[dict[str, object], Facts, Phase, Reason]] = [
     ({"handshake_age": None, "hub_refusal": "internet"}, INVITED, Phase.CONNECTING, Reason.NO_INTERNET),
     ({"handshake_age": None, "hub_refusal": "port"}, INVITED, Phase.CONNECTING, Reason.HUB_PORT_CLOSED),
     ({"handshake_age": None, "waited": 7.9}, INVITED, Phase.CONNECTING, Reason.TUNNEL_STARTING),
-    ({"handshake_age": None, "waited": 8.0}, INVITED, Phase.CONNECTING, Reason.HUB_SILENT),
+    ({"handshake_age": None, "waited": 8.0}, INVITED, Phase.CONNECTING, Reason.INVITATION_SILENT),
     ({}, INVITED, Phase.CONNECTING, Reason.ENROLLING),
     ({}, ASSIGNED, Phase.CONNECTING, Reason.NEW_KEY_STARTING),
     ({"carrier": False, "address": False}, LOST, Phase.CONNECTING, Reason.NO_UPLINK),

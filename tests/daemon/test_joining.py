@@ -120,7 +120,7 @@ def test_a_withdrawn_ticket_gets_no_answer_and_the_person_can_start_over(world: 
     world.staff("withdraw-ticket", id=world.hub_config().invitations[0].ticket.id, by="tanaka")
     world.phone("redeem", ticket=text)
     world.tick(15)
-    assert (world.phase, world.reason) == (Phase.CONNECTING, Reason.HUB_SILENT)
+    assert (world.phase, world.reason) == (Phase.CONNECTING, Reason.INVITATION_SILENT)
     world.phone("start-over")
     world.phone("redeem", ticket=world.invite())
     world.until(Phase.PROTECTED)

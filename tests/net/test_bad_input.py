@@ -95,7 +95,7 @@ def test_an_invitation_withdrawn_by_hq_leads_nowhere(box: World) -> None:
     box.ask_hub("withdraw-ticket", id=read_ticket(text).id)
     box.power_on()
     box.join(text)
-    assert box.until("CONNECTING", "hub-silent")["number"] == "2-04"
+    assert box.until("CONNECTING", "invitation-silent")["number"] == "2-06"
     box.assert_closed()
     box.ask_box("start-over")
     assert box.until("SETUP", "no-ticket")["joining"] is None
@@ -107,7 +107,7 @@ def test_a_hub_with_another_key_stays_silent_and_is_told_as_silent(box: World) -
     box.power_on()
     box.join(text)
     box.until("CONNECTING", "tunnel-starting", patience=3)
-    assert box.until("CONNECTING", "hub-silent")["words"]["ja"]["do"].endswith("「症状2-04」と伝えてください")
+    assert "新しいQRコード" in box.until("CONNECTING", "invitation-silent")["words"]["ja"]["do"]
     box.assert_closed()
 
 
@@ -116,7 +116,7 @@ def test_a_hub_whose_line_is_cut_is_told_as_silent_and_not_blamed_on_the_router(
     box.inside("internet", "ip", "link", "set", "hq0", "down")
     try:
         box.join(box.ticket())
-        box.until("CONNECTING", "hub-silent")
+        box.until("CONNECTING", "invitation-silent")
         box.assert_closed()
     finally:
         box.inside("internet", "ip", "link", "set", "hq0", "up")
