@@ -83,8 +83,10 @@ class Bell:
 class Daemon:
     """One machine, one role, one loop."""
 
-    def __init__(self, machine: Machine, role: Role, bell: Bell) -> None:
-        self._machine, self._role, self._bell = machine, role, bell
+    def __init__(
+        self, machine: Machine, role: Role, bell: Bell, now: Callable[[], float] = time.time
+    ) -> None:
+        self._machine, self._role, self._bell, self._now = machine, role, bell, now
         self._desired: Desired | None = None
         self._failing = 0
         self._failures: tuple[Failure, ...] = ()
@@ -178,7 +180,7 @@ class Daemon:
         self._bell.ring()
 
     def _pause(self) -> float:
-        pause = self._role.next_time(time.time())
+        pause = self._role.next_time(self._now())
         return max(0.0, min(pause, RETRY) if self._failing else pause)
 
     def _serve(self) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.core import commands, health
-from appliance.core.codec import Invalid, dump_masked, dump_private, load
+from appliance.core.clock import moved
+from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import Refusal, refusals
 from appliance.core.enrolment import open_signed, sign_text
@@ -36,11 +37,13 @@ from appliance.core.model import (
     Status,
     Uplink,
 )
-from appliance.core.phase import CLOCK_SLACK, facts_of, judge, status
+from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
 from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
+from appliance.host.clock import Clock
 from appliance.host.probe import Target
+from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
@@ -68,17 +71,20 @@ class Memory:
     proof: dict[str, Any] | None = None
     told_proof: float = 0.0
     proved_mission: float = 0.0
-    seen: float = 0.0  # the clock at the last turn
 
-    def look_at_clock(self, now: float) -> None:
-        """A clock that was set back would leave times ahead of us, and what waits for them would never come."""
-        if now < self.seen:
-            self.choice = replace(self.choice, since=min(self.choice.since, now))
-            self.asked_since, self.key_since = min(self.asked_since, now), min(self.key_since, now)
-            self.letter_at = self.reported_at = 0.0
-            if self.status is not None:
-                self.status = replace(self.status, since=min(self.status.since, now))
-        self.seen = now
+    def shift(self, seconds: float) -> None:
+        """The clock was set: what we remember moves along, or what waits for a time would never come."""
+        if not seconds:
+            return
+        self.choice = replace(self.choice, since=self.choice.since + seconds)
+        if self.asked_since:
+            self.asked_since += seconds
+        self.key_since += seconds
+        self.letter_at += seconds
+        self.reported_at += seconds
+        self.milestones = {k: v + seconds for k, v in self.milestones.items()}
+        if self.status is not None:
+            self.status = replace(self.status, since=self.status.since + seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,7 @@ class Tools:
     ring_courier: Callable[[], None]
     prove: Callable[[Snapshot], dict[str, Any]]
     verify_rdp: Callable[[str, str], bool]
-    step_clock: Callable[[float], None]
+    clock: Clock
     new_access_point: Callable[[str], AccessPoint]
 
 
@@ -125,8 +131,7 @@ class FieldRole:
         if machine.radio and self._config.access_point is None and not self._damaged:
             self._try_save(replace(self._config, access_point=tools.new_access_point(serial)))
         held = self._config.assignment
-        if held and time.time() < held.hub_time:
-            tools.step_clock(held.hub_time + 1)  # the hub answers no handshake from the past
+        self._time = Timekeeper(tools.clock, self._state / "clock.json", held.hub_time if held else 0.0)
         self._invitation_public = ("", "")
 
     # --------------------------------------------------------------------------------------- config
@@ -157,8 +162,10 @@ class FieldRole:
     def judge(self, observed: Observed) -> Desired:
         memory, machine = self._memory, self._machine
         observed = replace(observed, config_damaged=self._damaged)
-        memory.look_at_clock(observed.now)
-        self._read_letters()
+        if self._mind_clock():
+            self._time.distrust()
+        self._read_letters(health.handshake_of(observed))
+        observed = moved(observed, self._mind_clock())
         self._take_up(observed)
         now, config = observed.now, self._config
         uplinks = uplinks_of(machine, observed)
@@ -172,7 +179,15 @@ class FieldRole:
             mission=running.kind if running else None,
         )
         waited = now - memory.asked_since if memory.asked_since else 0.0
-        facts = facts_of(config, observed, uplinks, frozenset(x.name for x in allowed), waited)
+        facts = facts_of(
+            config,
+            observed,
+            uplinks,
+            frozenset(x.name for x in allowed),
+            waited,
+            clock_signed=self._time.signed,
+            clock_ahead=self._time.ahead,
+        )
         phase, reason = judge(facts)
         memory.status = status(memory.status, phase, reason, now)
         desired = field_box(
@@ -186,6 +201,8 @@ class FieldRole:
             begun=memory.begun,
             told=reason is Reason.REVOKED and now - memory.status.since > LAST_WORD,
         )
+        if self._time.take_renewal() and desired.tunnel is not None:
+            desired = replace(desired, forget=desired.tunnel.peers)
         self._mark_milestones(observed, uplinks)
         self._snapshot = Snapshot(
             config=config,
@@ -197,6 +214,12 @@ class FieldRole:
             desired=desired,
         )
         return desired
+
+    def _mind_clock(self) -> float:
+        """Seconds by which the clock was set since we looked; our own memory moves along."""
+        jump = self._time.jumped()
+        self._memory.shift(jump)
+        return jump
 
     def closed(self) -> tuple[Firewall, ...]:
         spaces = (self._machine.field, self._machine.outside)
@@ -211,7 +234,7 @@ class FieldRole:
         joining = self._config.joining
         if joining and joining.stage is JoinStage.INVITED:
             self._write_enrolment(observed.now)
-        if self._config.assignment and self._report_due(observed.now) <= 0.05:
+        if self._config.assignment and self._report_due(self._tools.clock.now()) <= 0.05:
             self._report(snapshot)
         self._prove_at_activation(snapshot)
 
@@ -219,7 +242,7 @@ class FieldRole:
         if self._config.assignment is None:
             joining = self._config.joining
             return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
-        pause = self._report_due(now)
+        pause = min(self._report_due(now), self._time.until_handshake())
         if self._memory.status and self._memory.status.phase is Phase.CONNECTING:
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
@@ -233,7 +256,11 @@ class FieldRole:
         memory = self._memory
         present = memory.status and (memory.status.phase, memory.status.reason)
         interval = health.REPORT_INTERVAL if present == memory.reported else NEWS_INTERVAL
-        return memory.reported_at + interval - now
+        due = memory.reported_at + interval - now
+        seen = self._snapshot.observed if self._snapshot else None
+        if seen is not None and seen.hub.last_answer and seen.now - seen.hub.last_answer < HUB_ANSWERED:
+            due = min(due, self._time.until_question())
+        return due
 
     def _silence(self, observed: Observed) -> float:
         """Seconds without an answer from the hub since we had a right to expect one."""
@@ -340,7 +367,7 @@ class FieldRole:
         files.write_atomically(path, json.dumps(letter))
         self._tools.ring_courier()
 
-    def _read_letters(self) -> None:
+    def _read_letters(self, handshake: float) -> None:
         for path in sorted((self._run / "inbox").glob("*.json")):
             raw = files.read_foreign(path, MAX_LETTER)
             with contextlib.suppress(OSError):  # a folder with a letter's name stays, and is no letter
@@ -350,21 +377,24 @@ class FieldRole:
             except (ValueError, RecursionError):
                 letter = None
             if isinstance(letter, dict) and isinstance(letter.get("answer"), dict):
-                self._read_letter(letter["answer"])
+                self._read_letter(letter["answer"], handshake)
 
-    def _read_letter(self, answer: dict[str, Any]) -> None:
+    def _read_letter(self, answer: dict[str, Any], handshake: float) -> None:
         """HQ's answer, by way of the courier: nothing in it counts unless HQ signed it, but a refusal."""
         envelope, error = answer.get("assignment"), answer.get("error")
         config = self._config
+        if isinstance(answer.get("clock"), str):
+            self._time.read(answer["clock"], config.signing_key, handshake)
         if isinstance(envelope, str):
             try:
                 assignment = load(Assignment, open_signed(envelope, config.signing_key))
             except Invalid as problem:
                 sys.stderr.write(f"noroshi: an assignment was not accepted: {problem}\n")
                 return
-            if time.time() < assignment.hub_time - CLOCK_SLACK:
-                self._tools.step_clock(assignment.hub_time)
-            config = commands.accept_assignment(config, self._without_foreign_files(assignment))
+            accepted = commands.accept_assignment(config, self._without_foreign_files(assignment))
+            if accepted is not config:
+                self._time.at_least(assignment.hub_time)
+            config = accepted
         elif isinstance(error, dict) and error.get("code") in (
             "ticket-expired",
             "ticket-used",
@@ -401,6 +431,7 @@ class FieldRole:
                 self._boot,
                 memory.sequence,
                 time.monotonic(),
+                self._time.question(),
             ),
             ensure_ascii=False,
         )
@@ -437,7 +468,8 @@ class FieldRole:
             case "status":
                 return self._status(snapshot)
             case "read-ticket":
-                ticket = commands.check_ticket(snapshot.config, _text(request, "ticket"), time.time())
+                text, now = _text(request, "ticket"), self._tools.clock.now()
+                ticket = commands.check_ticket(snapshot.config, text, now, self._time.mark)
                 return {"site": ticket.site, "hq_name": ticket.hq_name, "expires": ticket.expires}
             case "rdp-file":
                 found = dict(snapshot.config.assignment.rdp_files) if snapshot.config.assignment else {}
@@ -456,11 +488,13 @@ class FieldRole:
         raise Refused("bad-request")
 
     def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
-        now = time.time()
         match request["ask"]:
             case "redeem":
-                text = _text(request, "ticket")
-                self._save(commands.redeem(self._config, text, self._tools.new_keys(), now))
+                text, keys = _text(request, "ticket"), self._tools.new_keys()
+                self._time.phone(_moment(request, "clock"))
+                self._mind_clock()
+                now = self._tools.clock.now()
+                self._save(commands.redeem(self._config, text, keys, now, self._time.mark))
                 self._memory.milestones.setdefault("ticket-accepted", now)
                 self._memory.letter_at = 0.0
                 joining = self._config.joining
@@ -482,7 +516,7 @@ class FieldRole:
             self._memory.milestones,
             self._memory.proof,
         )
-        return {**view, "now": time.time()}
+        return {**view, "now": self._tools.clock.now()}
 
     # ---------------------------------------------------------------------------------------- proof
 
@@ -508,6 +542,12 @@ class FieldRole:
                 self._proving.release()
 
         threading.Thread(target=work, name="proof", daemon=True).start()
+
+
+def _moment(request: Mapping[str, Any], name: str) -> float:
+    """A time that a page may tell; 0.0 where it is missing or no time at all."""
+    value = request.get(name)
+    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0
 
 
 def _text(request: Mapping[str, Any], name: str) -> str:

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from appliance.core.rdp_file import FileRefused
 from appliance.daemon import Bell, Daemon, open_button
 from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import (
-    clock,
     files,
     firewall_boot,
     netlink,
@@ -31,6 +30,7 @@ from appliance.host import (
     surroundings,
     wireguard,
 )
+from appliance.host.clock import Clock, MachineClock
 from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
@@ -70,8 +70,9 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
     door.close()
 
 
-def assemble_field(machine: Machine) -> tuple[Daemon, Probes]:
+def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon, Probes]:
     """The box's daemon with its probes, neither started yet."""
+    clock = clock or MachineClock(machine.sets_clock)
     run = Path(machine.run)
     profiles = packaged_profiles()
     bell = Bell()
@@ -81,13 +82,13 @@ def assemble_field(machine: Machine) -> tuple[Daemon, Probes]:
         public_of=wireguard.public_of,
         aim=probes.aim,
         ring_courier=lambda: _ring(run / "courier" / "bell"),
-        prove=lambda snapshot: _prove(machine, profiles, snapshot, bell),
+        prove=lambda snapshot: _prove(machine, profiles, snapshot, bell, clock.now),
         verify_rdp=_is_signed,
-        step_clock=clock.step_forward if machine.sets_clock else _leave_clock,
+        clock=clock,
         new_access_point=_new_access_point,
     )
     role = FieldRole(machine, tools, surroundings.serial())
-    return Daemon(RealMachine(machine, _environment(), probes), role, bell), probes
+    return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
 
 
 def _run_hub(machine: Machine, run: Path) -> None:
@@ -115,12 +116,6 @@ def _ring(bell: Path) -> None:
         channel.sendto(b"!", str(bell))
 
 
-def _leave_clock(moment: float) -> None:
-    sys.stderr.write(
-        f"noroshi: HQ says it is {time.ctime(moment)}; this machine's clock is not ours to set\n"
-    )
-
-
 def _new_access_point(serial: str) -> AccessPoint:
     """A name and a key of its own for each box, never a default."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -136,11 +131,13 @@ def _is_signed(text: str, certificate: str) -> bool:
     return True
 
 
-def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, bell: Bell) -> dict[str, Any]:
+def _prove(
+    machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, bell: Bell, now: Callable[[], float]
+) -> dict[str, Any]:
     """The negative tests of this activation; a stand-in laptop that cannot be made is a failed proof."""
     assignment = snapshot.config.assignment
     if assignment is None:
-        return evidence((), time.time())
+        return evidence((), now())
     bridge = Bridge(
         namespace=machine.outside,
         name=BRIDGE,
@@ -151,9 +148,9 @@ def _prove(machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, b
     )
     wanted = trials(assignment, snapshot.allowed, profiles, snapshot.uplinks)
     try:
-        result = evidence(prover.prove(wanted, bridge, assignment.lan), time.time())
+        result = evidence(prover.prove(wanted, bridge, assignment.lan), now())
     except Exception as error:  # evidence must come to an end, whatever the kernel says
         sys.stderr.write(f"noroshi: the proof could not be made: {error}\n")
-        result = evidence((), time.time())
+        result = evidence((), now())
     bell.ring()
     return result

@@ -7,6 +7,7 @@ import ipaddress
 from dataclasses import replace
 
 from appliance.core.access_point import is_host_name
+from appliance.core.clock import is_plausible
 from appliance.core.enrolment import (
     TicketRefused,
     check_expiry,
@@ -19,14 +20,13 @@ from appliance.core.enrolment import (
 from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, Ticket
 from appliance.core.words import Refused
 
-FLOOR = 1767225600.0  # 2026-01-01: a clock before this was never set
 
-
-def check_ticket(config: Config, text: str, now: float) -> Ticket:
-    """The ticket in `text` if this box may use it. Raises Refused with a code of words.py."""
+def check_ticket(config: Config, text: str, now: float, mark: float = 0.0) -> Ticket:
+    """The ticket in `text` if this box may use it. `mark`: the latest time that HQ signed. Raises Refused with a
+    code of words.py."""
     try:
         ticket = read_ticket(text, config.signing_key)
-        check_expiry(ticket, now, clock_trusted=now > FLOOR)
+        check_expiry(ticket, now, clock_trusted=is_plausible(now, mark))
     except TicketRefused as error:
         raise Refused(error.code) from error
     joining = config.joining
@@ -41,9 +41,9 @@ def check_ticket(config: Config, text: str, now: float) -> Ticket:
     return ticket
 
 
-def redeem(config: Config, text: str, keys: BoxKeys, now: float) -> Config:
+def redeem(config: Config, text: str, keys: BoxKeys, now: float, mark: float = 0.0) -> Config:
     """Begin to join. The same ticket twice is one joining: power may fail between any two lines."""
-    ticket = check_ticket(config, text, now)
+    ticket = check_ticket(config, text, now, mark)
     joining = config.joining
     if joining and joining.ticket.id == ticket.id and joining.stage is not JoinStage.REFUSED:
         return config

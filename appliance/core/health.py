@@ -37,6 +37,7 @@ def report(
     boot: str,
     sequence: int,
     uptime: float,
+    question: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -65,6 +66,7 @@ def report(
         "desktops": {x.desktop: x.answer.value for x in observed.desktops},
         "milestones": dict(milestones),
         "proof": proof,
+        **(question or {}),
     }
 
 

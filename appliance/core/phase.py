@@ -23,7 +23,7 @@ HANDSHAKE_FRESH = (
 HUB_ANSWERED = 5.0  # seconds since the last echo answer that count as "answers now"
 PATIENCE = 8.0  # seconds of silence at the start before we say more than "connecting"
 LOSS_WARNING = 0.05  # part of echo requests lost
-CLOCK_SLACK = 3600.0  # seconds a clock may lag behind the newest time that HQ signed
+CLOCK_SLACK = 3600.0  # seconds a clock may be wrong before decisions by it are worth nothing
 
 _REFUSALS = {
     "ticket-expired": Reason.TICKET_EXPIRED,
@@ -53,7 +53,7 @@ class Facts:
     hub_age: float | None = None  # since the last answer inside the tunnel
     hub_refusal: str = ""
     loss: float = 0.0
-    clock_behind: bool = False
+    clock_wrong: bool = False
     mission: Mission | None = None
     desktops: int = 0
     tested: int = 0
@@ -66,8 +66,12 @@ def facts_of(
     uplinks: tuple[Uplink, ...],
     allowed_desktops: frozenset[str],
     waited: float,
+    *,
+    clock_signed: bool = False,
+    clock_ahead: float = 0.0,
 ) -> Facts:
-    """Gather the facts from what was asked and what is."""
+    """Gather the facts from what was asked and what is. `clock_signed`: HQ vouches for our clock; `clock_ahead`:
+    seconds it is known to be wrong by and not yet set."""
     now, assignment, joining = observed.now, config.assignment, config.joining
     probes = _newest(observed.desktops)
     tested = [probes[name] for name in allowed_desktops if name in probes]
@@ -90,7 +94,8 @@ def facts_of(
         hub_age=max(0.0, now - observed.hub.last_answer) if observed.hub.last_answer else None,
         hub_refusal=observed.hub.refusal,
         loss=observed.hub.loss,
-        clock_behind=assignment is not None and now < assignment.hub_time - CLOCK_SLACK,
+        clock_wrong=clock_ahead > CLOCK_SLACK
+        or (not clock_signed and assignment is not None and now < assignment.hub_time - CLOCK_SLACK),
         mission=assignment.mission if assignment else None,
         desktops=len(allowed_desktops),
         tested=len(tested),
@@ -142,7 +147,7 @@ def _connecting(f: Facts) -> tuple[Phase, Reason] | None:
     answered = f.hub_age is not None and f.hub_age < HANDSHAKE_FRESH
     if not (alive and answered):
         return Phase.CONNECTING, _line(f) or _silence(f)
-    if f.clock_behind:
+    if f.clock_wrong:
         return Phase.CONNECTING, Reason.CLOCK_WRONG
     return None
 

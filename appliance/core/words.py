@@ -75,9 +75,10 @@ REASONS: dict[Reason, Sentence] = {
         "Registered. Connecting again", "Please wait",
     ),
     Reason.CLOCK_WRONG: Sentence(
-        "2-13", "この箱の時計が合っていません", "電源を入れ直し、1分待っても同じなら本部に電話し「症状2-13」と伝えてください",
-        "This box's clock is wrong",
-        "Switch it off and on; if it is the same after a minute, call HQ and say “symptom 2-13”",
+        "2-13", "この箱の時計がずれています。役所の時刻に自動で合わせています",
+        "1分待っても変わらなければ、本部に電話し「症状2-13」と伝えてください",
+        "This box's clock is wrong. Setting it by the office's clock by itself",
+        "If nothing changes within a minute, call HQ and say “symptom 2-13”",
     ),
     Reason.NO_MISSION: Sentence(
         "4-01", "準備ができています(保管中)", "使うときは本部に電話し、任務の開始を頼んでください",

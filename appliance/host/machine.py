@@ -17,6 +17,7 @@ from appliance.core.desired import BRIDGE
 from appliance.core.model import (
     Desired,
     Failure,
+    HubProbe,
     Lease,
     Machine,
     Observed,
@@ -27,6 +28,7 @@ from appliance.core.model import (
 )
 from appliance.core.uplinks import TUNNEL_TABLE, read_lease
 from appliance.host import files, namespaces, sysctl, vitals, wireguard
+from appliance.host.clock import Clock, MachineClock, Moments
 from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
 from appliance.host.nft import Rulesets
@@ -46,8 +48,15 @@ def _tables(desired: Desired | None) -> frozenset[tuple[str, int]]:
 class RealMachine:
     """One box or one hub. `probes` is None on a hub, which asks nobody."""
 
-    def __init__(self, machine: Machine, environment: Mapping[str, str], probes: Probes | None) -> None:
-        self._machine = machine
+    def __init__(
+        self,
+        machine: Machine,
+        environment: Mapping[str, str],
+        probes: Probes | None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._machine, self._clock = machine, clock or MachineClock()
+        self._moments = Moments(self._clock)
         self._netlink = Netlink()
         self._rulesets = Rulesets()
         self._probes = probes
@@ -58,11 +67,11 @@ class RealMachine:
 
     def observe(self, desired: Desired | None) -> Observed:
         """What is. `desired` says where to look: tables, settings, files; None at the very first turn."""
-        now = time.time()
+        now = self._clock.now()
         spaces = self._spaces(desired)
         tunnel = desired.tunnel_name if desired else self._machine.tunnel
         probes = self._probes
-        return Observed(
+        observed = Observed(
             now=now,
             namespaces=spaces,
             links=self._netlink.links(sorted(spaces)),
@@ -71,14 +80,31 @@ class RealMachine:
             rules=self._rules(desired),
             sysctls=sysctl.read(desired.sysctls if desired else ()),
             firewalls=tuple((x, self._rulesets.digest(x)) for x in sorted(spaces)),
-            tunnel=self._tunnel(tunnel, spaces),
+            tunnel=self._dated(self._tunnel(tunnel, spaces)),
             files=files.digests(x.path for x in (desired.files if desired else ())),
             units=self.units.running(),
             leases=self._leases(now),
-            hub=probes.hub if probes else Observed(now=now).hub,
+            hub=self._heard(probes.hub) if probes else Observed(now=now).hub,
             desktops=probes.desktops if probes else (),
             laptops=vitals.laptops(Path(self._machine.run) / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
+        )
+        self._moments.looked()
+        return observed
+
+    def _dated(self, tunnel: TunnelState | None) -> TunnelState | None:
+        """Handshakes by our clock: the device dates them by the kernel's."""
+        if tunnel is None:
+            return None
+        held = self._moments.held
+        peers = tuple(replace(x, handshake=held(x.public_key, x.handshake)) for x in tunnel.peers)
+        return replace(tunnel, peers=peers)
+
+    def _heard(self, hub: HubProbe) -> HubProbe:
+        return replace(
+            hub,
+            at=self._moments.held("hub", hub.at),
+            last_answer=self._moments.held("answer", hub.last_answer),
         )
 
     def _spaces(self, desired: Desired | None) -> frozenset[str]:

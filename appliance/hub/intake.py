@@ -16,6 +16,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from appliance import control
+from appliance.core.clock import GOOD_FOR
 from appliance.core.enrolment import verify_text
 from appliance.hub import records
 from appliance.hub.records import Received
@@ -74,6 +75,7 @@ def take(engine: sa.Engine, door: Path, sender: Known, raw: bytes, now: float) -
         "refused": [{"seq": problem.seq, "why": problem.why} for problem in refused],
         "time": time.time(),
         "assignment": _newer_assignment(door, sender, received),
+        "clock": _signed_time(door, sender, envelope, received),
     }
 
 
@@ -102,6 +104,19 @@ def _newer_assignment(door: Path, sender: Known, received: list[Received]) -> ob
         return None
     try:
         return control.ask(door, {"ask": "assignment", "box": sender.box})["assignment"]
+    except (control.Refused, control.Unreachable):
+        return None
+
+
+def _signed_time(door: Path, sender: Known, envelope: Envelope, received: list[Received]) -> object:
+    """HQ's time over the newest question in this post, or None where nobody asked lately."""
+    asking = [x.report for x in received if x.report.nonce and x.report.boot_id == envelope.boot_id]
+    newest = max(asking, key=lambda x: x.seq, default=None)
+    if newest is None or envelope.uptime - newest.uptime > GOOD_FOR:
+        return None
+    question = {"ask": "time", "box": sender.box, "nonce": newest.nonce, "forget": newest.forget}
+    try:
+        return control.ask(door, question)["paper"]
     except (control.Refused, control.Unreachable):
         return None
 

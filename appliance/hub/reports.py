@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from appliance.core.clock import is_nonce
+
 T = TypeVar("T")
 
 MAX_BODY = 64 * 1024  # characters of one report
@@ -90,6 +92,8 @@ class Report:
     desktops: Mapping[str, str] = field(default_factory=dict)
     milestones: Mapping[str, float] = field(default_factory=dict)
     proof: Proof | None = None
+    nonce: str = ""  # the box asks for the time
+    forget: bool = False  # and that its last handshake be forgotten
 
 
 def clean(text: str, limit: int) -> str:
@@ -177,6 +181,8 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         desktops=_map(body, "desktops", MAX_DESKTOPS, _answer),
         milestones=_map(body, "milestones", MAX_MILESTONES, lambda b, k: _number(b, k, -1e11, 1e11)),
         proof=_optional(body, "proof", _proof),
+        nonce=body["nonce"] if is_nonce(body.get("nonce")) else "",
+        forget=body.get("forget") is True,
     )
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import fleet, peers
+from appliance.core import clock, fleet, peers
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -45,8 +45,8 @@ STAFF = frozenset(
         "add-desktop", "remove-desktop",
     }
 )  # fmt: skip
-INTAKE = frozenset({"enrol", "whois", "assignment"})
-READING = frozenset({"fleet", "show-ticket", "whois", "assignment", "snapshot", "status"})
+INTAKE = frozenset({"enrol", "whois", "assignment", "time"})
+READING = frozenset({"fleet", "show-ticket", "whois", "assignment", "time", "snapshot", "status"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,12 @@ class HubRole:
         self,
         machine: Machine,
         profiles: dict[str, Profile],
+        *,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._machine, self._profiles, self._monotonic = machine, profiles, monotonic
+        self._machine, self._profiles = machine, profiles
+        self._monotonic, self._now = monotonic, now
         self._path = Path(machine.state) / "hub.json"
         self._config = load_config(self._path)
         self._public: dict[str, str] = {}
@@ -148,7 +151,7 @@ class HubRole:
     # ----------------------------------------------------------------------------------------- door
 
     def changes(self, request: dict[str, Any]) -> bool:
-        return request["ask"] not in READING
+        return request["ask"] not in READING or request.get("forget") is True
 
     def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         snapshot = self._snapshot
@@ -169,6 +172,8 @@ class HubRole:
                 return {"box": box.name, "report_public": box.report_public, "version": box.version}
             case "assignment":
                 return self._assignment(fleet.find_box(config, _text(request, "box")), now)
+            case "time":
+                return self._time(request, forgets=False)
             case "snapshot":
                 return {
                     "config": dump_masked(config),
@@ -185,7 +190,7 @@ class HubRole:
 
     def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         self._may(request["ask"], uid)
-        now = time.time()
+        now = self._now()
         match request["ask"]:
             case "issue-ticket":
                 return self._issue(request, now)
@@ -206,6 +211,10 @@ class HubRole:
                 self._save(fleet.remove_desktop(self._config, _text(request, "name")))
             case "enrol":
                 return self._enrol(request, now)
+            case "time":
+                asking = fleet.find_box(self._config, _text(request, "box"))
+                self._asked.setdefault(asking.tunnel_public, self._monotonic() + clock.FORGET_DELAY)
+                return self._time(request, forgets=True)
             case _:
                 raise Refused("bad-request")
         return {}
@@ -243,6 +252,14 @@ class HubRole:
     def _assignment(self, box: BoxRecord, now: float) -> dict[str, Any]:
         assignment = fleet.assignment_of(self._config, box, now, self._rdp_files())
         return {"assignment": sign(dump_private(assignment), self._config.signing_private)}
+
+    def _time(self, request: dict[str, Any], *, forgets: bool) -> dict[str, Any]:
+        """Our time, signed over a box's question: no recording of it says anything to anybody later."""
+        nonce = _text(request, "nonce")
+        if not clock.is_nonce(nonce):
+            raise Refused("bad-value")
+        paper = clock.Paper(nonce=nonce, time=self._now(), forgets=forgets)
+        return {"paper": sign(dump_private(paper), self._config.signing_private)}
 
     def _rdp_files(self) -> tuple[tuple[str, str], ...]:
         """Signed once for each set of desktops: an RSA signature is not for every report."""

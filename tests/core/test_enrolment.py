@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.core.clock import FLOOR
 from appliance.core.codec import Invalid
-from appliance.core.commands import FLOOR, check_ticket
+from appliance.core.commands import check_ticket
 from appliance.core.enrolment import (
     MAX_NAME,
     PREFIX,

@@ -76,7 +76,7 @@ TABLE: list[tuple[dict[str, object], Facts, Phase, Reason]] = [
     ({"waited": 60.0}, LOST, Phase.CONNECTING, Reason.HUB_SILENT),
     ({"handshake_age": 180.0, "waited": 60.0}, WELL, Phase.CONNECTING, Reason.HUB_SILENT),
     ({"hub_age": 180.0, "waited": 60.0}, WELL, Phase.CONNECTING, Reason.HUB_SILENT),
-    ({"clock_behind": True}, WELL, Phase.CONNECTING, Reason.CLOCK_WRONG),
+    ({"clock_wrong": True}, WELL, Phase.CONNECTING, Reason.CLOCK_WRONG),
     ({"mission": None}, WELL, Phase.STANDBY, Reason.NO_MISSION),
     ({"mission": replace(MISSION, start=NOW + 1)}, WELL, Phase.STANDBY, Reason.MISSION_NOT_STARTED),
     ({"mission": replace(MISSION, end=NOW)}, WELL, Phase.STANDBY, Reason.MISSION_ENDED),
@@ -99,7 +99,7 @@ ORDER: list[tuple[dict[str, object], Reason]] = [
     ({"step_failed": True}, Reason.STEP_FAILED),
     ({"revoked": True}, Reason.REVOKED),
     ({"stage": JoinStage.ASSIGNED}, Reason.NEW_KEY_STARTING),
-    ({"clock_behind": True}, Reason.CLOCK_WRONG),
+    ({"clock_wrong": True}, Reason.CLOCK_WRONG),
     ({"mission": None}, Reason.NO_MISSION),
     ({"hub_age": 20.0}, Reason.LINE_LOST),
     ({"answering": 0}, Reason.NO_DESKTOP_ANSWERS),
@@ -154,7 +154,7 @@ FACTS = st.builds(
     hub_age=st.none() | st.floats(0, 400),
     hub_refusal=st.sampled_from(["", "internet", "port"]),
     loss=st.floats(0, 1),
-    clock_behind=st.booleans(),
+    clock_wrong=st.booleans(),
     mission=st.none()
     | st.builds(
         Mission,
@@ -176,7 +176,7 @@ def test_whatever_the_facts_it_opens_only_for_a_joined_box_with_a_live_session_a
     phase, _ = judge(f)
     if phase in OPEN_PHASES:
         assert f.assigned or f.stage is JoinStage.JOINED or f.stage is JoinStage.REFUSED
-        assert not (f.config_damaged or f.step_failed or f.disk_full or f.revoked or f.clock_behind)
+        assert not (f.config_damaged or f.step_failed or f.disk_full or f.revoked or f.clock_wrong)
         assert f.handshake_age is not None and f.handshake_age < HANDSHAKE_FRESH
         assert f.hub_age is not None and f.hub_age < HANDSHAKE_FRESH
         assert f.mission is not None and f.mission.start <= f.now < f.mission.end
@@ -227,7 +227,7 @@ def test_a_handshake_that_seems_to_lie_ahead_is_new() -> None:
 @pytest.mark.parametrize(("behind", "wrong"), [(3599.0, False), (3601.0, True), (-1e8, False)])
 def test_a_clock_is_wrong_when_it_lags_an_hour_behind_what_hq_signed(behind: float, wrong: bool) -> None:
     config = replace(machines.SHELTER, assignment=machines.assignment(hub_time=NOW + behind))
-    assert facts_of(config, observed(), (), frozenset(), 0.0).clock_behind is wrong
+    assert facts_of(config, observed(), (), frozenset(), 0.0).clock_wrong is wrong
 
 
 def test_a_full_disk_is_told_apart_from_other_failures() -> None:

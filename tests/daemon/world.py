@@ -28,7 +28,7 @@ from appliance.core.model import (
     Reason,
     Secret,
 )
-from appliance.core.plan import SetFirewall, Step
+from appliance.core.plan import ForgetPeers, SetFirewall, Step
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
 from appliance.core.words import Refused
@@ -45,11 +45,35 @@ from tests.machines import BOX_MACHINE, ETH0, HQ, HQ_MACHINE, USB0
 ROUTERS = {"eth0": ETH0, "usb0": USB0}
 
 
+class BoxClock:
+    """The box's clock: `error` seconds ahead of HQ's, which is right."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self.error = world, 0.0
+
+    def now(self) -> float:
+        return self._world.now() + self.error
+
+    def monotonic(self) -> float:
+        return self._world.now()
+
+    def set(self, moment: float) -> None:
+        self._world.clock_steps.append(moment - self.now())
+        self.error = moment - self._world.now()
+
+    def dates_handshakes(self) -> bool:
+        return True
+
+
 class World:
     """`tick` lets a second pass: leases, handshakes, echoes, letters, then both loops turn."""
 
     def __init__(self, folder: Path, machine: Machine = BOX_MACHINE, config: HubConfig = HQ) -> None:
-        self.ahead = 0.0  # how far this world's clock is before the real one
+        self.ahead = 0.0  # how far this world's time is before the real one
+        self.hq_error = 0.0
+        self.clock = BoxClock(self)
+        self.dated: dict[str, float] = {}  # public key → the newest handshake that HQ's WireGuard remembers
+        self._hub_steps = 0
         self.machine = replace(machine, state=str(folder / "box-state"), run=str(folder / "box-run"))
         self.state, self.run = Path(self.machine.state), Path(self.machine.run)
         self.profiles: dict[str, Profile] = packaged_profiles()
@@ -70,12 +94,12 @@ class World:
 
         place = replace(HQ_MACHINE, state=str(folder / "hq-state"), run=str(folder / "hq-run"))
         write_first_config(Path(place.state) / "hub.json", config) if self._made(place) else None
-        self.hub_machine = SimulatedMachine(place, self.now, "wan0")
-        self.hub = HubRole(place, self.profiles)
+        self.hub_machine = SimulatedMachine(place, self.hq_now, "wan0")
+        self.hub = HubRole(place, self.profiles, monotonic=self.now, now=self.hq_now)
         self.hub_daemon = Daemon(self.hub_machine, self.hub, self._bell())
         self.hub_daemon.settle()
 
-        self.sim = SimulatedMachine(self.machine, self.now)
+        self.sim = SimulatedMachine(self.machine, self.clock.now)
         self.switch_on()
 
     @staticmethod
@@ -95,6 +119,9 @@ class World:
     def now(self) -> float:
         return time.time() + self.ahead
 
+    def hq_now(self) -> float:
+        return self.now() + self.hq_error
+
     # --------------------------------------------------------------------------------- the box's power
 
     def _fresh_run(self) -> None:
@@ -110,7 +137,7 @@ class World:
 
     def start_daemon(self) -> None:
         self.role = FieldRole(self.machine, self._tools(), "serial0001")
-        self.daemon = Daemon(self.sim, self.role, self._bell())
+        self.daemon = Daemon(self.sim, self.role, self._bell(), self.clock.now)
 
     def cut_power(self, *, tear: bool = False) -> None:
         """Off and on again. `tear`: the newest file did not reach the card whole."""
@@ -130,7 +157,7 @@ class World:
             ring_courier=self._ring,
             prove=self._prove,
             verify_rdp=_is_signed,
-            step_clock=self.clock_steps.append,
+            clock=self.clock,
             new_access_point=lambda serial: AccessPoint(ssid=serial, passphrase=Secret("kakizaki-2027")),
         )
 
@@ -146,7 +173,7 @@ class World:
         assignment = snapshot.config.assignment
         assert assignment is not None
         tried = trials(assignment, snapshot.allowed, self.profiles, snapshot.uplinks)
-        return evidence(((x, x.expected) for x in tried), self.now())
+        return evidence(((x, x.expected) for x in tried), self.clock.now())
 
     # ----------------------------------------------------------------------------------------- people
 
@@ -195,7 +222,7 @@ class World:
             self._shake()
             self._probe()
             self._turn_box()
-            if self.connected and self._carry():
+            if self.session and self._carry():
                 self._turn_box()
             self.hub_daemon.settle()
 
@@ -252,7 +279,7 @@ class World:
         running = dict(self.sim.state.units)
         for name, lease in ROUTERS.items():
             if name in self.plugged and f"dhcp-{name}" in running:
-                self.sim.lease(replace(lease, obtained=self.now()))
+                self.sim.lease(replace(lease, obtained=self.clock.now()))
 
     @property
     def connected(self) -> bool:
@@ -267,19 +294,38 @@ class World:
 
     def _shake(self) -> None:
         tunnel, hub = self.sim.state.tunnel, self.hub_machine.state.tunnel
+        for step in self.hub_machine.done[self._hub_steps :]:
+            if isinstance(step, ForgetPeers):
+                self.dated = {
+                    k: v for k, v in self.dated.items() if k not in {x.public_key for x in step.peers}
+                }
+        self._hub_steps = len(self.hub_machine.done)
         if self.connected and tunnel and hub:
+            self.hub_machine.receive(tunnel.public_key) if self.session else None
+            if self.clock.now() <= self.dated.get(tunnel.public_key, float("-inf")):
+                return  # silence: not newer than the last one
+            self.dated[tunnel.public_key] = self.clock.now()
             self.sim.shake(hub.public_key)
             self.hub_machine.shake(tunnel.public_key, "198.51.100.2:40000")
 
+    @property
+    def session(self) -> bool:
+        """Whether both ends have shaken hands and neither has forgotten it."""
+        tunnel, hub = self.sim.state.tunnel, self.hub_machine.state.tunnel
+        if not self.connected or tunnel is None or hub is None:
+            return False
+        theirs = next(x for x in hub.peers if x.public_key == tunnel.public_key)
+        return bool(tunnel.peers[0].handshake and theirs.handshake)
+
     def _probe(self) -> None:
-        tunnel = self.sim.state.tunnel
+        tunnel, now = self.sim.state.tunnel, self.clock.now()
         aimed = tunnel is not None and self._target.hub and self._target.tunnel_key == tunnel.public_key
-        if self.connected and aimed:
-            self._echo = HubProbe(at=self.now(), last_answer=self.now(), round_trip=0.02)
+        if self.session and aimed:
+            self._echo = HubProbe(at=now, last_answer=now, round_trip=0.02)
         probes = tuple(
-            DesktopProbe(desktop=x.name, answer=self.answering.get(x.name, Answer.ANSWERS), at=self.now())
+            DesktopProbe(desktop=x.name, answer=self.answering.get(x.name, Answer.ANSWERS), at=now)
             for x in self._target.desktops
-            if self.connected
+            if self.session
         )
         self.sim.probe(self._echo, probes or self.sim.state.desktops)
 
@@ -310,8 +356,14 @@ class World:
         good = [x for x in reports if verify_text(x["body"], x["signature"], who["report_public"])]
         bodies = [json.loads(x["body"]) for x in good]
         self.reports += bodies
+        answer: dict[str, Any] = {}
         if who["version"] > max((x["policy"] for x in bodies), default=0):
-            answer = self._intake("assignment", box=who["box"])
+            answer |= self._intake("assignment", box=who["box"])
+        asking = next((x for x in reversed(bodies) if x.get("nonce")), None)
+        if asking:
+            paper = self._intake("time", box=who["box"], nonce=asking["nonce"], forget=asking["forget"])
+            answer["clock"] = paper["paper"]
+        if answer:
             lay(self.run / "inbox", "reports", {"status": 200, "answer": answer})
 
     def _intake(self, what: str, **request: Any) -> dict[str, Any]:

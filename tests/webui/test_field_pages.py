@@ -62,6 +62,24 @@ def test_yes_redeems_the_invitation_and_goes_to_the_first_screen(phone: Visitor,
     assert box.questions("redeem") == [{"ask": "redeem", "ticket": INVITATION}]
 
 
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ("1800000000.5", 1800000000.5),
+        ("", None),
+        ("nan", None),
+        ("-5", None),
+        ("１２", None),
+        ("9" * 40, None),
+    ],
+)
+def test_the_phones_time_goes_with_the_answer_where_it_is_a_time(
+    phone: Visitor, box: RecordedDoor, told: str, taken: float | None
+) -> None:
+    phone.send("/join", ticket=INVITATION, answer="yes", clock=told)
+    assert box.questions("redeem")[0].get("clock") == taken
+
+
 @pytest.mark.parametrize("answer", [{"answer": "no"}, {}])
 def test_anything_but_yes_changes_nothing(phone: Visitor, box: RecordedDoor, answer: dict[str, str]) -> None:
     page = phone.send("/join", ticket=INVITATION, **answer)

@@ -5,6 +5,7 @@ which screen it is, and the invitation travels in the form that needs it, never 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,6 +21,7 @@ from webui.field import captive, sentences, steps
 from webui.field.sentences import Sentence
 from webui.field.steps import Facts, Step
 
+CLOCK = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 TOKEN_PLACE = "\ue000token\ue000"  # noqa: S105 - where a form's CSRF token goes after the screen got its tag
 LONGEST_TEXT = 2 * photo.LONGEST_INVITATION  # as pasted, with spaces and line breaks
 MOST_TO_SWALLOW = 128 * 1024 * 1024
@@ -43,7 +45,7 @@ class Pages:
         status = self.status()
         return captive.lan_address(status["lan"]) if status else ""
 
-    def ask(self, **question: str) -> dict[str, Any] | Sentence:
+    def ask(self, **question: object) -> dict[str, Any] | Sentence:
         """The door's answer, or the sentence to show."""
         try:
             return ask(self.door, dict(question))
@@ -139,7 +141,8 @@ class Pages:
         text = request.form.get("ticket", "")[:LONGEST_TEXT]
         if request.form.get("answer") != "yes":
             return self.again(sentences.not_this_site(), "", 200)
-        answer = self.ask(ask="redeem", ticket=text)
+        clock = _clock(request.form.get("clock", ""))
+        answer = self.ask(ask="redeem", ticket=text, **({"clock": clock} if clock else {}))
         return self.again(answer, text) if isinstance(answer, Sentence) else _see("/")
 
     def start_over(self) -> Response:
@@ -242,6 +245,11 @@ class Pages:
 def _code(text: str) -> Markup:
     """Drawn once: a screen with a code in it is looked at every few seconds."""
     return qr.svg(text)
+
+
+def _clock(text: str) -> float:
+    """The time of the device that filled in the form; 0.0 where its page has no script."""
+    return float(text) if CLOCK.fullmatch(text) else 0.0
 
 
 def _wifi_code(status: Facts) -> Markup:

@@ -7,6 +7,9 @@
   function forms() {
     document.addEventListener("submit", (event) => {
       const button = event.submitter;
+      // The box may not know what day it is: this device's time is a hint, and nothing but that.
+      const clock = event.target.querySelector("input[name=clock]");
+      if (clock) clock.value = (Date.now() / 1000).toFixed(3);
       // After this turn of the loop, so that the button's own name and value are still sent.
       setTimeout(() => {
         for (const other of event.target.querySelectorAll("button")) other.disabled = true;
