@@ -51,6 +51,7 @@ LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the not
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
 MAX_LETTER = 4 << 20
+NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
 
 
 @dataclass(slots=True)
@@ -61,8 +62,8 @@ class Memory:
     choice: Choice = field(default_factory=Choice)
     asked_since: float = 0.0
     key_since: float = 0.0
-    letter_at: float = 0.0
-    reported_at: float = 0.0
+    letter_at: float = NEVER
+    reported_at: float = NEVER
     reported: tuple[Phase, Reason] | None = None  # what HQ was told last
     sequence: int = 0
     begun: bool = False
@@ -496,7 +497,7 @@ class FieldRole:
                 now = self._tools.clock.now()
                 self._save(commands.redeem(self._config, text, keys, now, self._time.mark))
                 self._memory.milestones.setdefault("ticket-accepted", now)
-                self._memory.letter_at = 0.0
+                self._memory.letter_at = NEVER
                 joining = self._config.joining
                 return {"site": joining.ticket.site if joining else ""}
             case "start-over":

@@ -36,8 +36,8 @@ from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
 
 
-def run_daemon() -> None:
-    """The hub's daemon where HQ was set up in this state folder, else the box's."""
+def run_daemon(clock: Clock | None = None) -> None:
+    """The hub's daemon where HQ was set up in this state folder, else the box's; `clock` for the box."""
     machine = surroundings.machine()
     state, run = Path(machine.state), Path(machine.run)
     files.make_folder(state, 0o755)
@@ -45,7 +45,7 @@ def run_daemon() -> None:
     if (state / "hub.json").exists():
         _run_hub(machine, run)
     else:
-        _run_field(machine, state, run)
+        _run_field(machine, state, run, clock)
 
 
 def _environment() -> dict[str, str]:
@@ -53,7 +53,7 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _run_field(machine: Machine, state: Path, run: Path) -> None:
+def _run_field(machine: Machine, state: Path, run: Path, clock: Clock | None) -> None:
     courier = machine.courier_uid
     files.make_folder(run / "outbox", 0o770, 0, courier)
     files.make_folder(state / "outbox", 0o770, 0, courier)
@@ -61,7 +61,7 @@ def _run_field(machine: Machine, state: Path, run: Path) -> None:
     files.make_folder(run / "courier", 0o700, courier, courier)
     files.make_folder(run / "leases", 0o700)
     firewall_boot.close(machine)
-    daemon, probes = assemble_field(machine)
+    daemon, probes = assemble_field(machine, clock)
     button = open_button(run / "wake")
     door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
     door.start()

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+UNSTEADY = 0.05  # seconds two clocks may differ by because they cannot be read at once
+
 
 class Clock(Protocol):
     """What decisions are made by. Tests have one that stands still."""
@@ -56,7 +58,8 @@ class Moments:
 
     def __init__(self, clock: Clock, kernel: Callable[[], float] = time.time) -> None:
         self._clock, self._kernel = clock, kernel
-        self._known: dict[str, tuple[float, float]] = {}  # what it is → the date, the monotonic moment
+        # what it is → the date, our date, and how far our clock was from the monotonic one then
+        self._known: dict[str, tuple[float, float, float]] = {}
         self._looked: float | None = None
 
     def looked(self) -> None:
@@ -68,11 +71,12 @@ class Moments:
         if not date:
             self._known.pop(what, None)
             return 0.0
-        monotonic = self._clock.monotonic()
+        now, monotonic = self._clock.now(), self._clock.monotonic()
         known = self._known.get(what)
         if known is None or known[0] != date:
             age = max(0.0, self._kernel() - date)
             if self._looked is not None:
                 age = min(age, monotonic - self._looked)
-            known = self._known[what] = (date, monotonic - age)
-        return self._clock.now() - (monotonic - known[1])
+            known = self._known[what] = (date, now - age, now - monotonic)
+        moved = now - monotonic - known[2]
+        return known[1] + moved if abs(moved) > UNSTEADY else known[1]

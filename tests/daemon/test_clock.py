@@ -8,6 +8,8 @@ import json
 import pytest
 
 from appliance.core.model import Phase, Reason
+from appliance.core.plan import ForgetPeers
+from appliance.core.words import Refused
 from appliance.host import files
 from tests.daemon.world import World
 from tests.machines import DAY
@@ -130,3 +132,26 @@ def test_a_phone_that_tells_nonsense_is_not_believed(world: World, told: object)
     before = world.clock.error
     world.phone("redeem", ticket=world.invite(), clock=told)
     assert world.clock.error == before
+
+
+def test_hq_signs_its_time_over_a_question_and_nothing_else(world: World) -> None:
+    world.joined()
+    for nonce in ("", "1" * 31, '{"version":9}', "G" * 32):
+        assert world._intake("time", box="box-0001", nonce=nonce)["error"]["code"] == "bad-value"
+    with pytest.raises(Refused, match="not-allowed"):
+        world.staff("time", box="box-0001", nonce="1" * 32)
+    body = json.loads(json.loads(world._intake("time", box="box-0001", nonce="1" * 32)["paper"])["body"])
+    assert body == {"nonce": "1" * 32, "time": pytest.approx(world.now(), abs=5), "forgets": False}
+
+
+def test_the_hub_leaves_live_sessions_alone_and_forgets_the_rest(world: World) -> None:
+    world.joined()
+    world.tick(60)
+    box = world.hub_config().boxes[0].tunnel_public
+    forgotten = [y.public_key for x in world.hub_machine.done if isinstance(x, ForgetPeers) for y in x.peers]
+    assert box not in forgotten
+    world.unplug("eth0")
+    world.tick(40)
+    forgotten = [y.public_key for x in world.hub_machine.done if isinstance(x, ForgetPeers) for y in x.peers]
+    assert box in forgotten
+    assert world.staff("fleet")["boxes"][0]["handshake"] > 0, "HQ still knows when it was here last"

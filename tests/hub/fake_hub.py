@@ -177,6 +177,9 @@ class FakeHub:
     def do_assignment(self, box: str) -> dict[str, Any]:
         return {"assignment": json.dumps({"body": json.dumps({"box": box}), "signature": "AA=="})}
 
+    def do_time(self, box: str, nonce: str, forget: bool) -> dict[str, Any]:
+        return {"paper": json.dumps({"box": box, "nonce": nonce, "forget": forget})}
+
     def do_enrol(self, ticket: str, address: str, **_: str) -> dict[str, Any]:
         if ticket not in self.invitations:
             raise Refusal("ticket-unknown")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
@@ -64,6 +65,34 @@ def test_a_report_signed_by_another_box_is_refused(
     honest_key_wrong_name = sender.sign(sender.body(box="box-0002"))
     assert post(intake, sender, sender.post(honest_key_wrong_name))[1]["accepted"] == []
     assert rows(engine) == []
+
+
+def test_who_asks_for_the_time_gets_a_paper_for_that_very_question(
+    intake: FlaskClient, sender: Sender, hub: FakeHub
+) -> None:
+    first = sender.sign(sender.body(nonce="1" * 32))
+    second = sender.sign(sender.body(nonce="2" * 32, forget=True))
+    paper = json.loads(post(intake, sender, sender.post(first, second))[1]["clock"])
+    assert paper == {"box": "box-0001", "nonce": "2" * 32, "forget": True}
+    assert [x["nonce"] for x in hub.asked if "nonce" in x] == ["2" * 32], "one signature for one post"
+
+
+@pytest.mark.parametrize("nonce", [None, "", "1" * 31, "g" * 32, 7, ["1" * 32]])
+def test_nothing_but_a_nonce_is_asked_to_be_signed(
+    intake: FlaskClient, sender: Sender, hub: FakeHub, nonce: object
+) -> None:
+    status, answer = post(intake, sender, sender.post(sender.sign(sender.body(nonce=nonce))))
+    assert (status, answer["accepted"], answer["clock"]) == (200, [1], None)
+
+
+def test_an_old_question_is_not_answered(intake: FlaskClient, sender: Sender) -> None:
+    asked = sender.sign(sender.body(nonce="1" * 32))
+    late = sender.post(asked)
+    late["uptime"] += 31
+    assert post(intake, sender, late)[1]["clock"] is None
+    other_boot = sender.post(sender.sign(sender.body(nonce="1" * 32)))
+    other_boot["boot_id"] = "another"
+    assert post(intake, sender, other_boot)[1]["clock"] is None
 
 
 def test_a_stranger_and_a_revoked_box_are_refused(intake: FlaskClient, sender: Sender, hub: FakeHub) -> None:

@@ -16,10 +16,12 @@ import pytest
 
 from appliance.core.enrolment import read_ticket
 from appliance.core.model import Peer, PeerState, Secret, Tunnel
-from appliance.host import wireguard
+from appliance.host import files, wireguard
+from scripts.exercise import machines, processes, topology
 from scripts.exercise.namespaces import socket_in
+from scripts.exercise.processes import within
 from tests.net.noise import Initiator, ask
-from tests.net.world import HUB_OUTSIDE, World, eventually
+from tests.net.world import HUB_OUTSIDE, OPEN, World, eventually
 
 YEAR = 365 * 86400.0
 HOUR = 3600.0
@@ -179,3 +181,71 @@ def test_the_hub_answers_any_clock_within_fifteen_seconds(world: World, wrong: f
             return initiator.shake(channel, dated + time.monotonic() - started)
 
         eventually("an answer", again, patience=15)
+
+
+def test_a_box_that_hq_takes_for_old_is_up_within_fifteen_seconds(box: World) -> None:
+    """The box's own key was used ten years from now: its real handshakes are in the past."""
+    box.protected()
+    config = box.config()
+    box.power_off()
+    stand_in = Initiator(config["keys"]["tunnel_private"], config["assignment"]["hub_key"])
+    with _to_hub(box) as channel:
+        assert stand_in.shake(channel, time.time() + 10 * YEAR)
+        time.sleep(15)  # as long as a machine needs to boot; HQ sees that nobody talks through this session
+    started = time.monotonic()
+    box.power_on()
+    eventually("open desktops", lambda: box.status().get("phase") in OPEN, patience=20)
+    assert time.monotonic() - started < 15
+
+
+def test_hq_forgets_a_live_box_that_asks_for_it_and_it_comes_back(box: World) -> None:
+    name = box.protected()
+    key = box.config()["keys"]["tunnel_public"]
+
+    def shaken() -> float:
+        state = wireguard.show(f"{box.place.prefix}-hub", box.namespace("hq"))
+        return next(x.handshake for x in state.peers if x.public_key == key) if state else 0.0
+
+    assert shaken()
+    paper = box.ask_hub("time", box=name, nonce="0123456789abcdef" * 2, forget=True)["paper"]
+    assert "forgets" in paper
+    eventually("a forgotten session", lambda: not shaken(), patience=3)
+    eventually("a new handshake, fifteen seconds after the last answer at most", shaken, patience=25)
+    eventually("an answer inside the tunnel", lambda: box.status()["reason"] != "line-lost", patience=5)
+    assert box.status()["phase"] in OPEN
+
+
+# ------------------------------------------------------------------- the whole chain, by a wrong clock
+
+START = (
+    "from appliance.serve import run_daemon; from appliance.host.clock import MachineClock;"
+    " run_daemon(MachineClock(offset={offset!r}))"
+)
+
+
+def _power_on(world: World, offset: float) -> None:
+    """The box, whose decisions are made by a clock that is wrong; the kernel's is left alone."""
+    topology.plug(world.place, "a")
+    machine = machines.table(world.place)["box"]
+    processes.start(
+        world.place,
+        "box",
+        within(world.namespace("box"), (machines.python(), "-c", START.format(offset=offset)), mounts=False),
+        env=machines.environment(world.place, machine),
+    )
+    machines.wait_for_door(world.place, "box")
+
+
+@pytest.mark.parametrize("wrong", ["1970", "-1 hour", "-1 day", "+10 years"])
+def test_a_box_by_any_clock_opens_and_has_hqs_time_then(box: World, wrong: str) -> None:
+    offset = {"1970": 10.0 - time.time(), "-1 hour": -HOUR, "-1 day": -24 * HOUR, "+10 years": 10 * YEAR}
+    _power_on(box, offset[wrong])
+    box.until_line()
+    started = time.monotonic()
+    box.ask_box("redeem", ticket=box.ticket())
+    box.until("PROTECTED", patience=15)
+    assert time.monotonic() - started < 15
+    eventually("HQ's time", lambda: abs(box.status()["now"] - time.time()) < 3)
+    mark = eventually("a mark", lambda: files.read_private(box.state() / "clock.json"))["mark"]
+    assert abs(mark - time.time()) < 60
+    assert all(abs(x - time.time()) < 60 for x in box.status()["milestones"].values())
