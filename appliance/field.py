@@ -38,17 +38,19 @@ from appliance.core.model import (
     Uplink,
 )
 from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
-from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
+from appliance.core.uplinks import Choice, Pace, choose, mark_active, pace_of, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
 from appliance.host.probe import Target
+from appliance.host.scout import Lines
 from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
+LOOK_WHILE_SUSPECTED = 0.5  # seconds; the scout wakes the loop where it has news
 LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
 MAX_LETTER = 4 << 20
 NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
@@ -77,7 +79,7 @@ class Memory:
         """The clock was set: what we remember moves along, or what waits for a time would never come."""
         if not seconds:
             return
-        self.choice = replace(self.choice, since=self.choice.since + seconds)
+        self.choice = self.choice.moved(seconds)
         if self.asked_since:
             self.asked_since += seconds
         self.key_since += seconds
@@ -170,7 +172,8 @@ class FieldRole:
         self._take_up(observed)
         now, config = observed.now, self._config
         uplinks = uplinks_of(machine, observed)
-        memory.choice = choose(uplinks, memory.choice, self._silence(observed), now)
+        silence = self._silence(observed)
+        memory.choice = choose(uplinks, memory.choice, observed.hub, observed.lines, silence, now)
         uplinks = mark_active(uplinks, memory.choice)
         assignment = config.assignment
         running = assignment.mission if assignment else None
@@ -244,6 +247,8 @@ class FieldRole:
             joining = self._config.joining
             return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
         pause = min(self._report_due(now), self._time.until_handshake())
+        if self._memory.choice.suspected:
+            pause = min(pause, LOOK_WHILE_SUSPECTED)
         if self._memory.status and self._memory.status.phase is Phase.CONNECTING:
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
@@ -324,16 +329,38 @@ class FieldRole:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
         ready = tunnel is not None and bool(tunnel.peers)
+        metered = any(x.active and x.metered for x in snapshot.uplinks)
+        pace = pace_of(in_use=is_open and snapshot.observed.laptops > 0, metered=metered)
         self._tools.aim(
             Target(
                 hub=hub_address(config) if ready else "",
                 tunnel_key=tunnel.public_key if tunnel else "",
                 endpoint=tunnel.peers[0].endpoint if tunnel and tunnel.peers else "",
                 mark=MARK,
-                way=self._memory.choice.link,
-                interval=1.0 if is_open else 2.0,
+                interval=pace.echo,
                 desktops=snapshot.allowed if is_open else (),
+                lines=self._lines(snapshot, pace) if ready else None,
             )
+        )
+
+    def _lines(self, snapshot: Snapshot, pace: Pace) -> Lines | None:
+        """What the scout has to ask: nothing before the box has its own key at HQ."""
+        keys, assignment, tunnel = self._config.keys, self._config.assignment, snapshot.desired.tunnel
+        if keys is None or assignment is None or tunnel is None or tunnel.public_key != keys.tunnel_public:
+            return None
+        choice = self._memory.choice
+        ways = tuple(
+            (x.link, 0.0 if x.active else pace.metered_spare if x.metered else pace.spare)
+            for x in snapshot.uplinks
+            if x.usable
+        )
+        return Lines(
+            key=keys.tunnel_private,
+            hub_key=assignment.hub_key,
+            endpoint=tunnel.peers[0].endpoint,
+            ways=ways if len(ways) > 1 else (),
+            active=choice.link,
+            haste=bool(choice.suspected),
         )
 
     # -------------------------------------------------------------------------------------- letters

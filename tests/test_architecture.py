@@ -28,8 +28,8 @@ LONG = {
 
 # What core may import besides itself: nothing here reads a clock, a disk, a socket or chance.
 PURE = {
-    "__future__", "base64", "cbor2", "collections", "cryptography", "dataclasses", "enum", "functools", "hashlib",
-    "io", "ipaddress", "itertools", "json", "math", "re", "string", "struct", "tomllib", "types", "typing",
+    "__future__", "base64", "cbor2", "collections", "cryptography", "dataclasses", "enum", "functools", "hashlib", "hmac",
+    "io", "ipaddress", "itertools", "json", "math", "re", "statistics", "string", "struct", "tomllib", "types", "typing",
     "unicodedata",
 }  # fmt: skip
 ACTING_CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall
+from appliance.core import access_point, firewall, twice
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.model import (
@@ -34,7 +34,7 @@ from appliance.core.model import (
     Uplink,
 )
 from appliance.core.programs import HUB_PROGRAMS, box_program_names, box_programs, hub_programs
-from appliance.core.uplinks import FIRST_UPLINK_TABLE, TUNNEL_TABLE
+from appliance.core.uplinks import FIRST_UPLINK_TABLE, SPARE_METRIC, TUNNEL_TABLE
 
 BRIDGE = "br-lan"
 LAN = "lan0"  # the field namespace's end of the bridge
@@ -42,7 +42,7 @@ VETH = "lan0-port"
 KEEPALIVE = 15
 LOCAL_RULE = 10  # where the rule for the machine's own addresses goes, behind the deaf bridge's
 TUNNEL_RULE = 100
-UPLINK_RULE = 101
+SCOUT_RULE = 101
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def field_box(
         sysctls=_box_sysctls(machine),
         firewalls=(
             Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
-            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel)),
+            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel, uplinks)),
         ),
         bridge=Bridge(
             namespace=machine.outside,
@@ -188,12 +188,14 @@ def _field_rules(
     )
 
 
-def _outside_ruleset(machine: Machine, tunnel: Tunnel | None) -> str:
+def _outside_ruleset(machine: Machine, tunnel: Tunnel | None, uplinks: tuple[Uplink, ...]) -> str:
     endpoints = []
     for peer in tunnel.peers if tunnel else ():
         host, _, port = peer.endpoint.rpartition(":")
         endpoints.append((host.strip("[]"), int(port)))
-    return firewall.outside(machine.uplinks, endpoints)
+    pair = [x for x in uplinks if x.active or x.doubled]
+    outside = firewall.outside(machine.uplinks, endpoints, twice=len(pair) == 2)
+    return outside + twice.ruleset(pair)
 
 
 def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
@@ -274,7 +276,9 @@ def _box_routes(
     for uplink in uplinks:
         if not uplink.lease:
             continue
-        tables = [uplink.table, TUNNEL_TABLE] if uplink.active else [uplink.table]
+        # A spare's route in the tunnel's table is for packets bound to its link: the scout's, and those with
+        # which WireGuard answers where the hub's last copy came in.
+        metric = 0 if uplink.active else SPARE_METRIC + uplink.table - TUNNEL_TABLE
         found |= {
             Route(
                 namespace=machine.outside,
@@ -282,8 +286,9 @@ def _box_routes(
                 destination="default",
                 link=uplink.link,
                 gateway=uplink.lease.gateway,
+                metric=number,
             )
-            for table in tables
+            for table, number in ((uplink.table, 0), (TUNNEL_TABLE, metric))
         }
     return frozenset(found)
 
@@ -300,6 +305,12 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
             Rule(namespace=machine.outside, preference=1, incoming=BRIDGE, blackhole=True),
             Rule(namespace=machine.outside, preference=LOCAL_RULE, table=255),
             Rule(namespace=machine.outside, preference=TUNNEL_RULE, table=TUNNEL_TABLE, mark=firewall.MARK),
+            Rule(
+                namespace=machine.outside,
+                preference=SCOUT_RULE,
+                table=TUNNEL_TABLE,
+                mark=firewall.SCOUT_MARK,
+            ),
         }
     )
 
@@ -333,8 +344,15 @@ def invitation_is_open(invitation: Invitation, now: float) -> bool:
     return not invitation.spent and now <= invitation.ticket.expires
 
 
-def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[str, str]) -> Desired:
-    """HQ's entrance. `invitation_keys`: ticket id → public half of its invitation key."""
+def hub(
+    config: HubConfig,
+    machine: Machine,
+    now: float,
+    invitation_keys: dict[str, str],
+    scout_keys: dict[str, tuple[str, ...]] | None = None,
+) -> Desired:
+    """HQ's entrance. `invitation_keys`: ticket id → public half of its invitation key. `scout_keys`: a box's
+    tunnel key → its scouts' keys, which are answered and reach nothing."""
     here = machine.outside
     address = str(next(ipaddress.IPv4Network(config.tunnel_network).hosts()))
     peers = [
@@ -346,6 +364,8 @@ def hub(config: HubConfig, machine: Machine, now: float, invitation_keys: dict[s
         active = box.state is BoxState.ACTIVE
         allowed = (f"{box.tunnel_address}/32", box.lan) if active else (f"{box.tunnel_address}/32",)
         peers.append(Peer(public_key=box.tunnel_public, allowed=allowed))
+        if active:
+            peers += [Peer(public_key=x, allowed=()) for x in (scout_keys or {}).get(box.tunnel_public, ())]
     tunnel = Tunnel(
         name=machine.tunnel,
         birthplace=here,

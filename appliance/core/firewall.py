@@ -11,6 +11,7 @@ from appliance.core.model import OPEN_PHASES, Phase, Protocol
 
 TABLE = "inet noroshi"
 MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
+SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
 WEB_PORT = 80
 INTAKE_PORT = 8470
 REJECT = "reject with icmpx type admin-prohibited"
@@ -52,15 +53,22 @@ def field(rules: FieldRules) -> str:
     return _table([_field_input(rules), _field_forward(rules), _field_output(rules)])
 
 
-def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) -> str:
-    """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards."""
+def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]], *, twice: bool = False) -> str:
+    """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards. `twice`: HQ
+    also hears copies that no connection tracking knows, so what comes from its very port is its answer."""
     ways = _set(f'"{x}"' for x in uplinks)
     ports: dict[str, set[int]] = {}
     for address, port in hub_endpoints:
         ports.setdefault(_literal(address), set()).add(int(port))
-    tunnel = [
-        f"meta mark {MARK:#x} oifname {ways} {_family(address)} daddr {address} "
+    to_hub = [
+        f"oifname {ways} {_family(address)} daddr {address} "
         f"udp dport {_set(str(x) for x in sorted(numbers))} accept"
+        for address, numbers in sorted(ports.items())
+        if ways != "{  }"
+    ]
+    answers = [
+        f"iifname {ways} {_family(address)} saddr {address} "
+        f"udp sport {_set(str(x) for x in sorted(numbers))} udp dport 1024-65535 accept"
         for address, numbers in sorted(ports.items())
     ]
     return _table(
@@ -72,6 +80,7 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    *(answers if twice and ways != "{  }" else []),
                 ],
             ),
             _chain("forward", []),
@@ -79,10 +88,11 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
                 "output",
                 [
                     # First what every packet of a desktop's picture meets: each rule before it costs throughput.
-                    *(tunnel if ways != "{  }" else []),
+                    *(f"meta mark {MARK:#x} {x}" for x in to_hub),
                     'oifname "lo" accept',
                     "udp sport 68 udp dport 67 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    *(f"meta mark {SCOUT_MARK:#x} {x}" for x in to_hub),
                 ],
             ),
         ]

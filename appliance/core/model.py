@@ -325,6 +325,7 @@ class Route:
     link: str = ""
     gateway: str = ""
     blackhole: bool = False
+    metric: int = 0  # the lowest is taken; the others serve packets that are bound to their link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -478,6 +479,28 @@ class DesktopProbe:
     seconds: float = 0.0
 
 
+class LineState(StrEnum):
+    """What the answers on a line say of it; see core/line.py."""
+
+    UNKNOWN = "unknown"
+    GOOD = "good"
+    SUSPECTED = "suspected"
+    LOSING = "losing"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineProbe:
+    """The scout's hellos on one uplink, outside the tunnel."""
+
+    link: str
+    state: LineState
+    round_trip: float = 0.0
+    loss: float = 0.0
+    good_for: float = 0.0  # seconds without a bad moment
+    answered: int = 0  # of the hellos that the state is read from
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubProbe:
     """Echo requests inside the tunnel: the last ones' answers. Times in seconds."""
@@ -487,6 +510,7 @@ class HubProbe:
     round_trip: float = 0.0
     loss: float = 0.0  # 0..1 over the window
     refusal: str = ""  # "internet" or "port": an ICMP error came back for the hub's endpoint
+    state: LineState = LineState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,6 +548,7 @@ class Observed:
     units: tuple[tuple[str, str], ...] = ()  # running unit, digest of its config at start
     leases: tuple[Lease, ...] = ()
     hub: HubProbe = HubProbe()
+    lines: tuple[LineProbe, ...] = ()
     desktops: tuple[DesktopProbe, ...] = ()
     laptops: int = 0
     vitals: Vitals = Vitals()
@@ -544,6 +569,8 @@ class Uplink:
     lease: Lease | None
     table: int
     active: bool = False
+    doubled: bool = False  # the tunnel's packets go out here, too
+    metered: bool = False  # taken only in need
 
     @property
     def usable(self) -> bool:
@@ -563,7 +590,8 @@ class Machine:
 
     outside: str = ""  # "" = the machine's own namespace
     field: str = "field"
-    uplinks: tuple[str, ...] = ("eth0", "usb0")
+    uplinks: tuple[str, ...] = ("eth0", "usb0")  # the one to prefer first
+    metered: tuple[str, ...] = ()  # of these, the ones where every byte costs: taken only in need
     ports: tuple[str, ...] = ()
     radio: str = ""
     tunnel: str = "wg0"

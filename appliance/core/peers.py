@@ -41,11 +41,12 @@ def listen(before: Mapping[str, Heard], peers: Iterable[PeerState], now: float) 
 
 def deaf(peers: Iterable[PeerState], heard: Mapping[str, Heard], now: float, clock: float) -> frozenset[str]:
     """Public keys of the peers without a live session: never shaken or long ago and nothing under way, or silent
-    for so long that their box has begun anew. `clock` is the clock that handshakes are dated by."""
+    for so long that their box has begun anew. `clock` is the clock that handshakes are dated by. Scouts, who are
+    allowed nothing, never have a session, and hear us as soon as their box's clock is right."""
     return frozenset(
         x.public_key
         for x in peers
-        if _quiet(x, heard, now) >= (QUIET if _has_session(x, clock) else UNDER_WAY)
+        if x.allowed and _quiet(x, heard, now) >= (QUIET if _has_session(x, clock) else UNDER_WAY)
     )
 
 
@@ -53,7 +54,7 @@ def until_next_round(
     peers: Iterable[PeerState], heard: Mapping[str, Heard], now: float, clock: float
 ) -> float:
     """Seconds. Sooner where a handshake seems under way: it is done by then, or was a poisoned one."""
-    begun = any(not _has_session(x, clock) and _quiet(x, heard, now) < UNDER_WAY for x in peers)
+    begun = any(x.allowed and not _has_session(x, clock) and _quiet(x, heard, now) < UNDER_WAY for x in peers)
     return UNDER_WAY if begun else ROUND
 
 

@@ -290,14 +290,19 @@ def _routes(desired: Desired, observed: Observed, *, of_tunnel: bool) -> list[St
         for x in observed.routes
         if (x.namespace, x.table) in desired.owned_tables and (x.table != 254 or x.link in links)
     }
-    replaced = {(x.namespace, x.table, x.destination) for x in desired.routes}
-    gone = {x for x in owned - desired.routes if (x.namespace, x.table, x.destination) not in replaced}
+    replaced = {_place(x) for x in desired.routes}
+    gone = {x for x in owned - desired.routes if _place(x) not in replaced}
     added = desired.routes - observed.routes
     steps: list[Step] = [
         AddRoute(route=x) for x in sorted(added) if (x.link == desired.tunnel_name) is of_tunnel
     ]
     steps += [RemoveRoute(route=x) for x in sorted(gone) if (x.link == desired.tunnel_name) is of_tunnel]
     return steps
+
+
+def _place(route: Route) -> tuple[str, int, str, int]:
+    """A new route in the same place takes the old one's, in one go."""
+    return route.namespace, route.table, route.destination, route.metric
 
 
 def _rules(desired: Desired, observed: Observed) -> list[Step]:

@@ -1,18 +1,31 @@
-"""Which uplink carries the tunnel. Links and leases in, ranked uplinks and one choice out; no clock of its own."""
+"""Which uplink carries the tunnel. Links, leases and what was measured in, ranked uplinks and one choice out.
+
+Two steps. Suspected (the tunnel's own echoes stay away): the tunnel's packets also go out on the best spare, and the
+scout asks on every uplink. Confirmed (the scout gets no answer here, and one there): the spare becomes the active one.
+A line that was left is not taken back before it was good for a while.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.core.model import Lease, Machine, Observed, Uplink
+from appliance.core.model import HubProbe, Lease, LineProbe, LineState, Machine, Observed, Uplink
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up
 FIRST_UPLINK_TABLE = 5001
-SILENCE_BEFORE_SWITCH = 4.0  # seconds without an answer inside the tunnel
-RECLAIM_AFTER = 120.0  # seconds a spare uplink is kept before the first one is tried again
+SPARE_METRIC = 100  # of the spares' routes in the tunnel's table, for packets bound to their link
+SILENCE_BEFORE_SWITCH = 4.0  # seconds without an answer inside the tunnel, whatever the scout says
+CLEARED_AFTER = 2.0  # seconds of the scout's answers until a suspicion is over
+CLEARED_BY = 10  # of them
+RECLAIM_AFTER = 30.0  # seconds that the better line must have been good, and this one in use
+HOLD_DOWN, HOLD_DOWN_AT_MOST = (
+    60.0,
+    600.0,
+)  # seconds that a line just left is not taken back; doubled each time
+SLOW = 0.5  # seconds of round trip beyond which a line is only better than none
 
 _KINDS = (
     ("wwan", "lte"),
@@ -22,15 +35,49 @@ _KINDS = (
     ("eth", "ethernet"),
     ("en", "ethernet"),
 )
+_TROUBLE = frozenset({LineState.SUSPECTED, LineState.LOSING, LineState.LOST})
+_WORTH = {
+    LineState.GOOD: 0,
+    LineState.UNKNOWN: 1,
+    LineState.SUSPECTED: 1,
+    LineState.LOSING: 2,
+    LineState.LOST: 3,
+}
+_NOTHING = LineProbe(link="", state=LineState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A line that was left because it failed."""
+
+    link: str
+    at: float
+    times: int
+
+    def held(self, now: float) -> bool:
+        return now - self.at < min(HOLD_DOWN * float(2 ** (self.times - 1)), HOLD_DOWN_AT_MOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The uplink in use and since when; `turns` counts switches and hub endpoints tried."""
+    """The uplink in use and since when; `turns` counts switches and hub endpoints tried. `suspected` is when the
+    doubt about it began (0 = none), `double` the spare that carries copies meanwhile."""
 
     link: str = ""
     since: float = 0.0
     turns: int = 0
+    double: str = ""
+    suspected: float = 0.0
+    left: tuple[Left, ...] = ()
+
+    def moved(self, seconds: float) -> Choice:
+        """The same choice by a clock that was set by so much."""
+        return replace(
+            self,
+            since=self.since + seconds,
+            suspected=self.suspected + seconds if self.suspected else 0.0,
+            left=tuple(replace(x, at=x.at + seconds) for x in self.left),
+        )
 
 
 def kind_of(link: str) -> str:
@@ -51,29 +98,112 @@ def uplinks_of(machine: Machine, observed: Observed) -> tuple[Uplink, ...]:
                 carrier=carrier,
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,
+                metered=name in machine.metered,
             )
         )
     return tuple(found)
 
 
-def choose(uplinks: tuple[Uplink, ...], before: Choice, silence: float, now: float) -> Choice:
+def choose(
+    uplinks: tuple[Uplink, ...],
+    before: Choice,
+    hub: HubProbe,
+    lines: Sequence[LineProbe],
+    silence: float,
+    now: float,
+) -> Choice:
     """The uplink for the tunnel from now on. `silence` is how long the hub has not answered, in seconds."""
-    usable = [x.link for x in uplinks if x.usable]
+    usable = [x for x in uplinks if x.usable]
     if not usable:
-        return replace(before, link="", since=now) if before.link else before
-    if before.link not in usable:
-        return Choice(link=usable[0], since=now, turns=before.turns + 1)
-    held = now - before.since
-    if silence > SILENCE_BEFORE_SWITCH and held > SILENCE_BEFORE_SWITCH:
-        following = usable[(usable.index(before.link) + 1) % len(usable)]
-        return Choice(link=following, since=now, turns=before.turns + 1)
-    if before.link != usable[0] and silence < 1.0 and held > RECLAIM_AFTER:
-        return Choice(link=usable[0], since=now, turns=before.turns)
-    return before
+        return replace(before, link="", double="", suspected=0.0, since=now) if before.link else before
+    known = {x.link: x for x in lines}
+    ranked = [x.link for x in _ranked(usable, known, before, now)]
+    if before.link not in ranked:
+        return _move(before, ranked[0], now, failed=bool(before.link))
+    spares = [x for x in ranked if x != before.link]
+    if silence > SILENCE_BEFORE_SWITCH and now - before.since > SILENCE_BEFORE_SWITCH:
+        return _move(before, spares[0] if spares else before.link, now, failed=True)
+    if not spares:
+        return replace(before, double="", suspected=0.0)
+    if before.suspected or hub.state in _TROUBLE:
+        return _doubt(before, hub, known, spares[0], now)
+    better = _better(usable, before, known, now)
+    return _move(before, better, now, failed=False) if better and hub.state is LineState.GOOD else before
+
+
+def _doubt(before: Choice, hub: HubProbe, known: Mapping[str, LineProbe], spare: str, now: float) -> Choice:
+    """The active line is suspected. Its echoes say nothing while copies go out elsewhere: the scout decides."""
+    here, there = known.get(before.link, _NOTHING), known.get(spare, _NOTHING)
+    since = before.suspected or now
+    if here.state in (LineState.LOST, LineState.LOSING) and there.state is LineState.GOOD:
+        return _move(before, spare, now, failed=True)
+    scouted = here.state is LineState.GOOD and here.answered >= CLEARED_BY
+    quiet = here.state is LineState.UNKNOWN  # there is no scout: the echoes have the last word
+    if now - since > CLEARED_AFTER and hub.state is LineState.GOOD and (scouted or quiet):
+        return replace(before, double="", suspected=0.0)
+    return replace(before, suspected=since, double="" if there.state is LineState.LOST else spare)
+
+
+def _move(before: Choice, link: str, now: float, *, failed: bool) -> Choice:
+    """`failed`: the line that is left shall not be taken back soon."""
+    left = before.left
+    if failed and before.link != link:
+        last = next((x for x in left if x.link == before.link), None)
+        again = last.times if last is not None and now - last.at < 2 * HOLD_DOWN_AT_MOST else 0
+        others = tuple(x for x in left if x.link != before.link)
+        left = (*others, Left(link=before.link, at=now, times=again + 1))
+    return Choice(link=link, since=now, turns=before.turns + failed, left=left)
+
+
+def _ranked(
+    usable: Sequence[Uplink], known: Mapping[str, LineProbe], before: Choice, now: float
+) -> list[Uplink]:
+    """Best first: what is measured, then what it costs, then the machine's own order."""
+    held = {x.link for x in before.left if x.held(now)}
+
+    def order(x: Uplink) -> tuple[int, bool, bool, bool]:
+        line = known.get(x.link, _NOTHING)
+        return _WORTH[line.state], line.round_trip > SLOW, x.metered, x.link in held
+
+    return sorted(usable, key=order)
+
+
+def _better(usable: Sequence[Uplink], before: Choice, known: Mapping[str, LineProbe], now: float) -> str:
+    """A line to go back to: preferred to the one in use, and good for a while. "" where there is none."""
+    if now - before.since < RECLAIM_AFTER:
+        return ""
+    held = {x.link for x in before.left if x.held(now)}
+    for x in sorted(usable, key=lambda x: x.metered):
+        if x.link == before.link:
+            return ""
+        line = known.get(x.link, _NOTHING)
+        good = line.state is LineState.GOOD and line.good_for >= RECLAIM_AFTER and line.round_trip <= SLOW
+        if good and x.link not in held:
+            return x.link
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds between two questions. An echo is 108 bytes each way on an uplink, a hello 176 and 120."""
+
+    echo: float
+    spare: float
+    metered_spare: float
+
+
+def pace_of(*, in_use: bool, metered: bool) -> Pace:
+    """`metered`: the active line is. Nobody waits for an unused box, and every byte of such a line is paid for."""
+    if in_use:
+        return Pace(echo=0.2 if metered else 0.1, spare=2.0, metered_spare=20.0)
+    return Pace(echo=2.0 if metered else 1.0, spare=5.0, metered_spare=60.0)
 
 
 def mark_active(uplinks: tuple[Uplink, ...], choice: Choice) -> tuple[Uplink, ...]:
-    return tuple(replace(x, active=x.link == choice.link and x.usable) for x in uplinks)
+    return tuple(
+        replace(x, active=x.link == choice.link and x.usable, doubled=x.link == choice.double and x.usable)
+        for x in uplinks
+    )
 
 
 # ------------------------------------------------------------------------- what a mobile router may say

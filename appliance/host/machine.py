@@ -85,6 +85,7 @@ class RealMachine:
             units=self.units.running(),
             leases=self._leases(now),
             hub=self._heard(probes.hub) if probes else Observed(now=now).hub,
+            lines=probes.lines if probes else (),
             desktops=probes.desktops if probes else (),
             laptops=vitals.laptops(Path(self._machine.run) / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
@@ -179,7 +180,7 @@ class RealMachine:
                     self._line_changed()
             case steps.AddRoute(route=route):
                 self._netlink.add_route(route)
-                if route.table == TUNNEL_TABLE:
+                if route.table == TUNNEL_TABLE and not route.metric:
                     self._line_changed()
             case steps.RemoveRoute(route=route):
                 self._netlink.remove_route(route)

@@ -105,6 +105,7 @@ class Netlink:
                         link=names.get(x.get_attr("RTA_OIF") or 0, ""),
                         gateway=x.get_attr("RTA_GATEWAY") or "",
                         blackhole=x["type"] == _BLACKHOLE_ROUTE,
+                        metric=x.get_attr("RTA_PRIORITY") or 0,
                     )
                 )
         return frozenset(found)
@@ -223,6 +224,8 @@ class Netlink:
 
     def _route(self, route: Route) -> dict[str, Any]:
         options: dict[str, Any] = {"dst": route.destination, "table": route.table}
+        if route.metric:
+            options["priority"] = route.metric
         if route.blackhole:
             return {**options, "type": "blackhole"}
         options["oif"] = self.index(route.namespace, route.link)

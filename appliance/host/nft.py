@@ -35,11 +35,11 @@ class Rulesets:
         self._loaded: dict[str, tuple[int, str]] = {}
 
     def load(self, namespace: str, ruleset: str) -> None:
-        """Replace our table as a whole, then read it back. Raises Failed; then the old table stands."""
+        """Replace our tables as a whole, then read them back. Raises Failed; then the old ones stand."""
         self._loaded.pop(namespace, None)
         load(namespace, ruleset)
-        listing = loaded_in(namespace)
-        if listing.count(" hook ") != ruleset.count(" hook "):
+        there = hooks(run(["nft", "list", "ruleset"], namespace=namespace))
+        if any(there.get(table) != count for table, count in hooks(ruleset).items()):
             raise Failed("nft: the ruleset read back is not the one that was loaded")
         self._loaded[namespace] = (generation(namespace), digest(ruleset))
 
@@ -50,6 +50,19 @@ class Rulesets:
             return loaded if generation(namespace) == count else ""
         except OSError:
             return ""
+
+
+def hooks(text: str) -> dict[str, int]:
+    """How many chains of each table hang on a hook."""
+    found: dict[str, int] = {}
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("table ") and line.endswith("{"):
+            table = line.removeprefix("table ").removesuffix("{").strip()
+            found[table] = 0
+        elif " hook " in line:
+            found[table] += 1
+    return found
 
 
 def generation(namespace: str) -> int:

@@ -3,26 +3,32 @@ field namespace. The threads only measure; what it means is decided in core."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.core.desktop_profiles import Profile
-from appliance.core.model import Answer, Desktop, DesktopProbe, HubProbe
+from appliance.core.line import Reading, Sample, read
+from appliance.core.model import Answer, Desktop, DesktopProbe, HubProbe, LineProbe, LineState
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
+from appliance.host.scout import Lines, Scout
 
-WINDOW = 20  # echo requests that the loss is computed over
-ECHO_TIMEOUT = 1.0  # seconds
+WINDOW = 60  # echo requests that loss and round trip are computed over
+DOUBT = 0.1  # seconds between echo requests while the last one is missing
 SILENCE_TOLD = 3.0  # seconds without an answer after which the daemon is woken
 DESKTOP_INTERVAL = 30.0  # seconds between greetings of a desktop that answered
 DESKTOP_RETRY = 3.0  # and of one that did not
+_SOL_RAW, _ICMP_FILTER = 255, 1  # linux/icmp.h
+_ONLY_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF ^ 1)  # a bit for each type that is kept away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +39,9 @@ class Target:
     tunnel_key: str = ""  # a new key means a new tunnel: what was measured before counts no more
     endpoint: str = ""  # the hub's address outside, for the line's own errors
     mark: int = 0
-    way: str = ""  # the uplink in use: after a switch the hub must hear from us at once
     interval: float = 1.0  # seconds between echo requests
     desktops: tuple[Desktop, ...] = ()
+    lines: Lines | None = None
 
 
 class Probes:
@@ -49,9 +55,9 @@ class Probes:
         self._hub = HubProbe()
         self._desktops: dict[str, DesktopProbe] = {}
         self._due: dict[str, float] = {}
-        self._changed = threading.Event()
+        self._scout = Scout(outside, wake)
+        self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
-        self._sequence = 0
         self._line = 0  # counts changes of line
 
     @property
@@ -59,10 +65,15 @@ class Probes:
         return self._hub
 
     @property
+    def lines(self) -> tuple[LineProbe, ...]:
+        return self._scout.lines
+
+    @property
     def desktops(self) -> tuple[DesktopProbe, ...]:
         return tuple(self._desktops.values())
 
     def start(self) -> None:
+        self._scout.start()
         threading.Thread(target=self._watch_hub, name="hub", daemon=True).start()
         threading.Thread(target=self._watch_desktops, name="desktops", daemon=True).start()
 
@@ -71,94 +82,90 @@ class Probes:
         before, self._target = self._target, target
         if before == target:
             return
+        self._scout.aim(target.lines or Lines())
         if (before.hub, before.tunnel_key) != (target.hub, target.tunnel_key):
             self._hub = HubProbe()
         if before.desktops != target.desktops:
             known = {x.name for x in target.desktops}
             self._desktops = {k: v for k, v in self._desktops.items() if k in known}
             self._due.clear()
-        self._changed.set()
+        self._rouse()
         self._desktops_changed.set()
+
+    def _rouse(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._poke.send(b"!", socket.MSG_DONTWAIT)
 
     def line_changed(self) -> None:
         """Ask at once, so that the hub learns where we are; what the old line lost says nothing of the new one."""
         self._line += 1
         self._due.clear()
-        self._changed.set()
+        self._hub = replace(self._hub, state=LineState.UNKNOWN)
+        self._rouse()
         self._desktops_changed.set()
 
     # ------------------------------------------------------------------------------------------ hub
 
     def _watch_hub(self) -> None:
-        answers: deque[float | None] = deque(maxlen=WINDOW)
-        target = Target()
-        told_silence = False
-        check, line = LineCheck(self._outside), 0
+        """Echo requests at the target's pace, faster while one is missing; answers whenever they come."""
+        echoes = _Echoes(self._field)
+        target, line, due, check = Target(), 0, 0.0, LineCheck(self._outside)
         while True:
-            if line != self._line:
-                line = self._line
-                answers.clear()
+            if self._line != line:
+                line, due = self._line, 0.0
+                echoes.forget()
                 check.stop()
             if self._target != target:
-                if (target.hub, target.tunnel_key) != (self._target.hub, self._target.tunnel_key):
-                    answers.clear()
-                target, told_silence = self._target, False
+                before, target = target, self._target
+                if (target.hub, target.tunnel_key) != (before.hub, before.tunnel_key):
+                    echoes.forget()
+                    due = 0.0
+                due = min(due, time.monotonic() + target.interval)
             if not target.hub:
-                self._pause(None)
+                self._wait(None, echoes)
                 continue
-            started = time.monotonic()
-            round_trip = self._echo(target.hub)
-            if self._target != target:
-                continue
-            answers.append(round_trip)
-            now = time.time()
-            before = self._hub
-            good = sorted(x for x in answers if x is not None)
-            silent = round_trip is None and now - before.last_answer > SILENCE_TOLD
-            refusal = check.look(target) if silent and target.endpoint else ""
-            if not silent:
-                check.stop()
-            self._hub = HubProbe(
-                at=now,
-                last_answer=before.last_answer if round_trip is None else now,
-                round_trip=good[len(good) // 2] if good else 0.0,
-                loss=1 - len(good) / len(answers),
-                refusal=refusal,
-            )
-            news = (
-                silent
-                or refusal != before.refusal
-                or (round_trip is not None and (told_silence or not before.last_answer))
-            )
-            told_silence = silent
-            if news:
-                self._wake()
-            pause = 0.2 if round_trip is None and not before.last_answer else target.interval
-            self._pause(max(0.0, pause - (time.monotonic() - started)))
+            now = time.monotonic()
+            if now >= due:
+                echoes.send(target.hub)
+                due = now + min(target.interval, DOUBT)  # put off once the answer is there
+            self._wait(min(due - now, 0.05), echoes)
+            echoes.hear(target.hub)
+            if echoes.answered_last:
+                due = max(due, echoes.last_sent + target.interval)
+                self._wait(due - time.monotonic(), echoes)
+            if self._line == line and self._target.tunnel_key == target.tunnel_key:
+                self._judge_hub(echoes, target, check)
 
-    def _pause(self, seconds: float | None) -> None:
-        self._changed.wait(seconds)
-        self._changed.clear()
+    def _judge_hub(self, echoes: _Echoes, target: Target, check: LineCheck) -> None:
+        """Publish what the answers say, and wake the loop where it is news."""
+        before, reading, now = self._hub, echoes.reading(), time.time()
+        last_answer = echoes.heard or before.last_answer
+        silent = now - last_answer > SILENCE_TOLD and reading.state is not LineState.GOOD
+        refusal = check.look(target) if silent and target.endpoint else ""
+        if not silent:
+            check.stop()
+        self._hub = HubProbe(
+            at=now,
+            last_answer=last_answer,
+            round_trip=reading.round_trip or before.round_trip,
+            loss=reading.loss,
+            refusal=refusal,
+            state=reading.state,
+        )
+        if reading.state in (LineState.SUSPECTED, LineState.LOSING, LineState.LOST):
+            self._scout.hasten()
+        still = silent and int(now - last_answer) != int(before.at - before.last_answer)
+        first = not before.last_answer and last_answer
+        if still or first or reading.state is not before.state or refusal != before.refusal:
+            self._wake()
 
-    def _echo(self, address: str) -> float | None:
-        """One echo request through the tunnel (RFC 792) → its round trip in seconds, or None."""
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        identity = os.getpid() & 0xFFFF
-        waits = ECHO_TIMEOUT if self._hub.last_answer else 0.3
-        try:
-            with inside(self._field):
-                channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-            with channel:
-                started = time.monotonic()
-                channel.sendto(_echo_request(identity, self._sequence), (address, 0))
-                while (left := started + waits - time.monotonic()) > 0:
-                    channel.settimeout(left)
-                    packet, source = channel.recvfrom(256)
-                    if source[0] == address and _is_reply(packet, identity, self._sequence):
-                        return time.monotonic() - started
-        except OSError:
-            time.sleep(0.05)
-        return None
+    def _wait(self, seconds: float | None, echoes: _Echoes) -> None:
+        channels: list[socket.socket] = [self._poked]
+        if echoes.channel is not None:
+            channels.append(echoes.channel)
+        ready, _, _ = select.select(channels, [], [], None if seconds is None else max(0.0, seconds))
+        if self._poked in ready:
+            self._poked.recv(16)
 
     # ------------------------------------------------------------------------------------- desktops
 
@@ -190,18 +197,81 @@ class Probes:
             self._wake()
 
 
+class _Echoes:
+    """Echo requests through the tunnel (RFC 792), many on their way at once."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self.channel: socket.socket | None = None
+        self.last_sent = 0.0
+        self._samples: deque[tuple[int, Sample]] = deque(maxlen=WINDOW)
+        self._sequence = 0
+        self._identity = os.getpid() & 0xFFFF
+        self.heard = 0.0
+
+    def forget(self) -> None:
+        self._samples.clear()
+        self.heard = 0.0
+
+    @property
+    def answered_last(self) -> bool:
+        return bool(self._samples) and self._samples[-1][1].answered is not None
+
+    def reading(self) -> Reading:
+        return read([x for _, x in self._samples], time.monotonic())
+
+    def send(self, address: str) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self.last_sent = time.monotonic()
+        self._samples.append((self._sequence, Sample(self.last_sent)))
+        try:
+            if self.channel is None:
+                with inside(self._namespace):
+                    self.channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+                self.channel.setblocking(False)
+                self.channel.setsockopt(_SOL_RAW, _ICMP_FILTER, _ONLY_ECHO_REPLIES)
+            self.channel.sendto(_echo_request(self._identity, self._sequence), (address, 0))
+        except OSError:
+            self._close()
+
+    def hear(self, address: str) -> None:
+        """Everything that came in meanwhile."""
+        while self.channel is not None:
+            try:
+                packet, source = self.channel.recvfrom(256)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._close()
+                return
+            if source[0] == address:
+                self._note(_reply(packet, self._identity))
+
+    def _note(self, sequence: int | None) -> None:
+        for place, (number, sample) in enumerate(self._samples):
+            if number == sequence and sample.answered is None:
+                self.heard = time.time()
+                self._samples[place] = (number, Sample(sample.sent, time.monotonic()))
+
+    def _close(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
+
 def _echo_request(identity: int, sequence: int) -> bytes:
     body = b"noroshi!"
     header = struct.pack("!BBHHH", 8, 0, 0, identity, sequence)
     return struct.pack("!BBHHH", 8, 0, _checksum(header + body), identity, sequence) + body
 
 
-def _is_reply(packet: bytes, identity: int, sequence: int) -> bool:
+def _reply(packet: bytes, identity: int) -> int | None:
+    """The sequence number of an answer to us."""
     header = (packet[0] & 0x0F) * 4 if packet else 0
     if len(packet) < header + 8:
-        return False
+        return None
     kind, code, _, theirs, number = struct.unpack_from("!BBHHH", packet, header)
-    return (kind, code, theirs, number) == (0, 0, identity, sequence)
+    return number if (kind, code, theirs) == (0, 0, identity) else None
 
 
 def _checksum(data: bytes) -> int:

@@ -20,6 +20,7 @@ from appliance.core.model import (
     Failure,
     HubProbe,
     Lease,
+    LineProbe,
     Link,
     Machine,
     Observed,
@@ -225,8 +226,8 @@ def _without_tunnel(state: Observed, name: str) -> Observed:
 def _add_route(state: Observed, route: Route) -> Observed:
     if not route.blackhole and not _link(state, route.namespace, route.link).up:
         raise OSError(errno.ENETDOWN, "the link is down", route.link)
-    place = (route.namespace, route.table, route.destination)
-    others = {x for x in state.routes if (x.namespace, x.table, x.destination) != place}
+    place = (route.namespace, route.table, route.destination, route.metric)
+    others = {x for x in state.routes if (x.namespace, x.table, x.destination, x.metric) != place}
     return replace(state, routes=frozenset(others | {route}))
 
 
@@ -312,6 +313,9 @@ class SimulatedMachine:
 
     def probe(self, hub: HubProbe, desktops: tuple[DesktopProbe, ...]) -> None:
         self.state = replace(self.state, hub=hub, desktops=desktops)
+
+    def scouted(self, lines: tuple[LineProbe, ...]) -> None:
+        self.state = replace(self.state, lines=lines)
 
     def run_out_of_disk(self) -> None:
         self.failing[steps.WriteFile] = f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}"

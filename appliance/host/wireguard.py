@@ -106,7 +106,9 @@ def settings(tunnel: Tunnel) -> str:
     if tunnel.mark:
         lines.append(f"FwMark = {tunnel.mark:#x}")
     for peer in tunnel.peers:
-        lines += ["[Peer]", f"PublicKey = {peer.public_key}", f"AllowedIPs = {', '.join(peer.allowed)}"]
+        lines += ["[Peer]", f"PublicKey = {peer.public_key}"]
+        if peer.allowed:  # a scout's key reaches nothing
+            lines.append(f"AllowedIPs = {', '.join(peer.allowed)}")
         if peer.endpoint:
             lines.append(f"Endpoint = {peer.endpoint}")
         lines.append(f"PersistentKeepalive = {peer.keepalive or 'off'}")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import clock, fleet, peers
+from appliance.core import clock, fleet, peers, scout
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -73,6 +73,7 @@ class HubRole:
         self._path = Path(machine.state) / "hub.json"
         self._config = load_config(self._path)
         self._public: dict[str, str] = {}
+        self._scouts: dict[str, tuple[str, ...]] = {}
         self._rdp: tuple[object, tuple[tuple[str, str], ...]] = (None, ())
         self._snapshot: Snapshot | None = None
         self._heard: dict[str, peers.Heard] = {}
@@ -90,7 +91,13 @@ class HubRole:
             self._save(fleet.spend_invitations(self._config, shaken))
         except Refused as error:  # a full disk must not end the hub: the ticket is spent at a later turn
             sys.stderr.write(f"noroshi: the configuration could not be saved: {error}\n")
-        desired = desired_hub(self._config, self._machine, observed.now, self._invitation_keys(observed.now))
+        desired = desired_hub(
+            self._config,
+            self._machine,
+            observed.now,
+            self._invitation_keys(observed.now),
+            self._scout_keys(),
+        )
         desired = replace(desired, forget=self._to_forget(desired, observed))
         self._snapshot = Snapshot(
             config=self._config, observed=observed, desired=desired, handshakes=dict(self._handshakes)
@@ -132,6 +139,14 @@ class HubRole:
             coming = min(coming, self._round - monotonic)
         coming = min(coming, *(x - monotonic for x in self._asked.values()), 60.0)
         return max(0.0, min(coming, 1.0 if waiting else 60.0))
+
+    def _scout_keys(self) -> dict[str, tuple[str, ...]]:
+        for x in self._config.boxes:
+            if x.tunnel_public not in self._scouts:
+                private = self._config.private_key
+                keys = [scout.public_key(private, x.tunnel_public, number) for number in range(scout.SCOUTS)]
+                self._scouts[x.tunnel_public] = tuple(keys)
+        return self._scouts
 
     def _invitation_keys(self, now: float) -> dict[str, str]:
         for x in self._config.invitations:

@@ -73,7 +73,8 @@ def main() -> int:
     print(f"{benchmark.name}: {benchmark.line}")
     print(table(figures))
     if asked.json:
-        asked.json.write_text(json.dumps(report(benchmark.name, runs, figures, around), indent=1) + "\n")
+        told = report(benchmark.name, runs, figures, around) | benchmark.objects(figures)
+        asked.json.write_text(json.dumps(told, indent=1) + "\n")
     return 0
 
 

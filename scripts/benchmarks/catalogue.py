@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from scripts.benchmarks.figures import Figure
 
@@ -24,6 +25,11 @@ class Benchmark:
         work: Callable[[int, Tell], tuple[Figure, ...]] = importlib.import_module(self.module).measure
         return work(runs, tell)
 
+    def objects(self, figures: tuple[Figure, ...]) -> dict[str, Any]:
+        """What `--json` holds besides the figures: one object for each contender, where there are any."""
+        found = getattr(importlib.import_module(self.module), "objects", None)
+        return {"contenders": found(figures)} if found else {}
+
 
 BENCHMARKS = {
     x.name: x
@@ -33,6 +39,12 @@ BENCHMARKS = {
             line="power-on to first desktop pixels, and every event between (runs: whole exercises)",
             runs=5,
             module="scripts.benchmarks.desktop",
+        ),
+        Benchmark(
+            name="failover",
+            line="how long a session stalls when its line is cut, beside what is used today (runs: cuts)",
+            runs=110,
+            module="scripts.benchmarks.failover",
         ),
         Benchmark(
             name="footprint",

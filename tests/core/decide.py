@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
-from appliance.core.model import Config, Desired, JoinStage, Machine, Observed, Status
+from appliance.core.model import Config, Desired, HubProbe, JoinStage, Machine, Observed, Status
 from appliance.core.phase import facts_of, judge
 from appliance.core.plan import (
     AddAddress,
@@ -33,7 +33,7 @@ from appliance.host.wireguard import public_of
 def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status, Desired]:
     """As the role does it, at its first turn."""
     uplinks = uplinks_of(machine, observed)
-    uplinks = mark_active(uplinks, choose(uplinks, Choice(), 0.0, observed.now))
+    uplinks = mark_active(uplinks, choose(uplinks, Choice(), HubProbe(), (), 0.0, observed.now))
     assignment = config.assignment
     running = assignment.mission if assignment else None
     allowed, _ = refusals(
@@ -75,6 +75,7 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words = [x.namespace or "outside", x.link, x.address]
         case AddRoute(route=x) | RemoveRoute(route=x):
             words = [x.namespace or "outside", str(x.table), x.destination, x.gateway, x.link]
+            words += [f"metric {x.metric}"] if x.metric else []
         case AddRule(rule=x) | RemoveRule(rule=x):
             words = [x.namespace or "outside", str(x.preference), str(x.table), hex(x.mark), x.incoming]
         case WriteFile(file=x):

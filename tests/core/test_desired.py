@@ -108,8 +108,8 @@ def test_the_wizard_s_address_stays_after_joining() -> None:
 
 def test_one_line_is_active_and_each_has_a_table_of_its_own() -> None:
     desired, _ = box_in("shelter", Phase.PROTECTED, "two-lines")
-    tables = {(x.table, x.link) for x in desired.routes if x.destination == "default"}
-    assert tables == {(5000, "eth0"), (5001, "eth0"), (5002, "usb0")}
+    tables = {(x.table, x.link, x.metric) for x in desired.routes if x.destination == "default"}
+    assert tables == {(5000, "eth0", 0), (5000, "usb0", 102), (5001, "eth0", 0), (5002, "usb0", 0)}
 
 
 def test_an_access_point_runs_only_where_there_is_a_radio() -> None:

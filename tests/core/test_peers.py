@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.core.model import Peer, PeerState
@@ -11,7 +13,14 @@ NOW, CLOCK = 1000.0, 1_800_000_000.0
 
 
 def peer(key: str = "a", handshake: float = 0.0, received: int = 0) -> PeerState:
-    return PeerState(public_key=key, endpoint="", allowed=(), handshake=handshake, received=received, sent=0)
+    return PeerState(
+        public_key=key,
+        endpoint="",
+        allowed=("10.210.0.2/32",),
+        handshake=handshake,
+        received=received,
+        sent=0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,10 @@ def test_the_next_round_comes_sooner_where_a_handshake_may_be_under_way() -> Non
     assert until_next_round([peer(received=148)], heard, NOW + 1, CLOCK) == UNDER_WAY
     assert until_next_round([peer(received=148)], heard, NOW + 3, CLOCK) == ROUND
     assert until_next_round([peer(received=148, handshake=CLOCK - 5)], heard, NOW + 1, CLOCK) == ROUND
+
+
+def test_a_scout_is_allowed_nothing_and_left_alone() -> None:
+    scout = replace(peer(), allowed=())
+    heard = {scout.public_key: Heard(received=0, since=NOW - 99)}
+    assert deaf([scout], heard, NOW, CLOCK) == frozenset()
+    assert until_next_round([scout], {}, NOW, CLOCK) == ROUND

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.model import Link, Observed, Uplink
+from appliance.core.model import HubProbe, LineProbe, LineState, Link, Observed, Uplink
 from appliance.core.uplinks import (
+    CLEARED_AFTER,
+    CLEARED_BY,
     MAX_LEASE_SECONDS,
     RECLAIM_AFTER,
     SILENCE_BEFORE_SWITCH,
     Choice,
+    Left,
     choose,
     kind_of,
     mark_active,
+    pace_of,
     read_lease,
     uplinks_of,
 )
@@ -30,29 +35,52 @@ LOST = replace(FIRST, carrier=False, lease=None)
 LONG = SILENCE_BEFORE_SWITCH + 0.1
 
 
+WELL = HubProbe(state=LineState.GOOD)
+DOUBTFUL = HubProbe(state=LineState.SUSPECTED)
+
+
+def line(
+    link: str, state: LineState, good_for: float = 0.0, answered: int = 20, rtt: float = 0.05
+) -> LineProbe:
+    return LineProbe(link=link, state=state, good_for=good_for, answered=answered, round_trip=rtt)
+
+
 def chosen(
-    uplinks: tuple[Uplink, ...], link: str, silence: float = 0.0, held: float = 60.0, turns: int = 3
+    uplinks: tuple[Uplink, ...],
+    link: str,
+    silence: float = 0.0,
+    held: float = 60.0,
+    turns: int = 3,
+    hub: HubProbe = WELL,
+    lines: tuple[LineProbe, ...] = (),
+    **more: Any,
 ) -> Choice:
-    return choose(uplinks, Choice(link=link, since=NOW - held, turns=turns), silence, NOW)
+    before = Choice(link=link, since=NOW - held, turns=turns, **more)
+    return choose(uplinks, before, hub, lines, silence, NOW)
 
 
 # --------------------------------------------------------------------------------------- the choice
 
 
 def test_the_first_line_with_an_address_is_taken() -> None:
-    assert choose(BOTH, Choice(), 0.0, NOW).link == "eth0"
-    assert choose((LOST, SECOND), Choice(), 0.0, NOW).link == "usb0"
-    assert choose((replace(FIRST, lease=None), SECOND), Choice(), 0.0, NOW).link == "usb0"
+    def first(*uplinks: Uplink) -> str:
+        return choose(uplinks, Choice(), HubProbe(), (), 0.0, NOW).link
+
+    assert first(*BOTH) == "eth0"
+    assert first(LOST, SECOND) == "usb0"
+    assert first(replace(FIRST, lease=None), SECOND) == "usb0"
+    assert first(replace(FIRST, metered=True), SECOND) == "usb0"
 
 
 def test_without_a_line_none_is_used_and_the_count_goes_on() -> None:
-    gone = chosen((LOST,), "eth0")
-    assert (gone.link, gone.since, gone.turns) == ("", NOW, 3)
-    assert choose((LOST,), gone, 0.0, NOW + 9) is gone
+    gone = chosen((LOST,), "eth0", double="usb0", suspected=NOW)
+    assert (gone.link, gone.since, gone.turns, gone.double, gone.suspected) == ("", NOW, 3, "", 0.0)
+    assert choose((LOST,), gone, WELL, (), 0.0, NOW + 9) is gone
 
 
 def test_a_pulled_cable_moves_the_tunnel_at_once() -> None:
-    assert chosen((LOST, SECOND), "eth0", held=0.1) == Choice(link="usb0", since=NOW, turns=4)
+    moved = chosen((LOST, SECOND), "eth0", held=0.1)
+    assert (moved.link, moved.since, moved.turns) == ("usb0", NOW, 4)
 
 
 def test_silence_moves_the_tunnel_to_the_next_line_and_round_again() -> None:
@@ -69,11 +97,98 @@ def test_an_only_line_stays_and_the_next_of_the_hub_s_addresses_is_tried() -> No
     assert chosen((FIRST,), "eth0", silence=LONG) == Choice(link="eth0", since=NOW, turns=4)
 
 
+def test_in_doubt_the_packets_go_out_twice_and_nothing_moves_yet() -> None:
+    doubt = chosen(BOTH, "eth0", hub=DOUBTFUL, lines=(line("usb0", LineState.GOOD),))
+    assert (doubt.link, doubt.double, doubt.suspected) == ("eth0", "usb0", NOW)
+    assert chosen(BOTH, "eth0", hub=DOUBTFUL, lines=(line("usb0", LineState.LOST),)).double == ""
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "link"),
+    [
+        (LineState.LOST, LineState.GOOD, "usb0"),
+        (LineState.LOSING, LineState.GOOD, "usb0"),
+        (LineState.SUSPECTED, LineState.GOOD, "eth0"),
+        (LineState.GOOD, LineState.GOOD, "eth0"),  # the hub is slow, not the line
+        (LineState.LOST, LineState.LOST, "eth0"),  # a switch never lands on a dead line
+        (LineState.LOST, LineState.UNKNOWN, "eth0"),
+    ],
+)
+def test_the_scout_decides_between_a_doubtful_line_and_a_spare(
+    here: LineState, there: LineState, link: str
+) -> None:
+    lines = (line("eth0", here), line("usb0", there))
+    assert chosen(BOTH, "eth0", hub=DOUBTFUL, lines=lines, suspected=NOW - 0.4, double="usb0").link == link
+
+
+def test_while_copies_go_out_the_echoes_prove_nothing_and_the_scout_does() -> None:
+    spare = line("usb0", LineState.GOOD)
+
+    def doubt(here: LineProbe, age: float) -> float:
+        return chosen(BOTH, "eth0", lines=(here, spare), suspected=NOW - age, double="usb0").suspected
+
+    assert doubt(line("eth0", LineState.SUSPECTED), 60.0) > 0
+    assert doubt(line("eth0", LineState.GOOD), CLEARED_AFTER - 0.1) > 0
+    assert doubt(line("eth0", LineState.GOOD, answered=CLEARED_BY - 1), CLEARED_AFTER + 0.1) > 0
+    assert doubt(line("eth0", LineState.GOOD), CLEARED_AFTER + 0.1) == 0
+
+
+def test_of_several_spares_the_measured_one_is_taken_and_the_metered_one_last() -> None:
+    third = replace(SECOND, link="wwan0", table=5003, metered=True)
+    fourth = replace(SECOND, link="wlan0", table=5004)
+    good = {x: line(x, LineState.GOOD) for x in ("usb0", "wwan0", "wlan0")}
+    dead = line("eth0", LineState.LOST)
+
+    def spare(*lines: LineProbe) -> str:
+        return chosen((FIRST, SECOND, third, fourth), "eth0", hub=DOUBTFUL, lines=(dead, *lines)).link
+
+    assert spare(*good.values()) == "usb0"
+    assert spare(line("usb0", LineState.LOST), good["wwan0"], good["wlan0"]) == "wlan0"
+    assert spare(line("usb0", LineState.GOOD, rtt=2.0), good["wwan0"], good["wlan0"]) == "wlan0"
+    assert spare(line("usb0", LineState.LOSING), good["wwan0"], line("wlan0", LineState.LOST)) == "wwan0"
+
+
 def test_the_first_line_is_taken_back_only_after_a_while_and_only_from_calm() -> None:
-    assert chosen(BOTH, "usb0", held=RECLAIM_AFTER - 1).link == "usb0"
-    assert chosen(BOTH, "usb0", held=RECLAIM_AFTER + 1, silence=2.0).link == "usb0"
-    back = chosen(BOTH, "usb0", held=RECLAIM_AFTER + 1)
-    assert (back.link, back.turns) == ("eth0", 3)
+    def back(held: float = 99.0, good_for: float = 99.0, hub: HubProbe = WELL, state: str = "good") -> Choice:
+        lines = (line("eth0", LineState(state), good_for),)
+        return chosen(BOTH, "usb0", held=held, hub=hub, lines=lines)
+
+    assert (back().link, back().turns) == ("eth0", 3)
+    assert back(held=RECLAIM_AFTER - 1).link == "usb0"
+    assert back(good_for=RECLAIM_AFTER - 1).link == "usb0"
+    assert back(hub=DOUBTFUL).link == "usb0"
+    assert back(state="unknown").link == "usb0"
+
+
+def test_a_line_that_fails_again_is_held_down_longer_each_time() -> None:
+    lines = (line("eth0", LineState.LOST), line("usb0", LineState.GOOD))
+    choice, moment = Choice(link="eth0", since=NOW - 99), NOW
+    holds = []
+    for _ in range(6):
+        choice = choose(BOTH, replace(choice, link="eth0"), DOUBTFUL, lines, 0.0, moment)
+        (left,) = choice.left
+        holds.append(next(x for x in range(0, 1000, 5) if not left.held(moment + x)))
+        moment += 300
+    assert holds == [60, 120, 240, 480, 600, 600]
+    calm = (line("eth0", LineState.GOOD, good_for=99.0),)
+    held = replace(choice, since=moment - 99, left=(Left(link="eth0", at=moment - 30, times=1),))
+    assert choose(BOTH, held, WELL, calm, 0.0, moment).link == "usb0"
+    assert choose(BOTH, held, WELL, calm, 0.0, moment + 31).link == "eth0"
+
+
+def test_a_metered_line_is_left_for_any_other_that_stays_good() -> None:
+    uplinks = (replace(FIRST, metered=True), SECOND)
+    assert chosen(uplinks, "eth0", lines=(line("usb0", LineState.GOOD, good_for=99.0),)).link == "usb0"
+    assert chosen(uplinks, "usb0", lines=(line("eth0", LineState.GOOD, good_for=99.0),)).link == "usb0"
+
+
+def test_an_idle_metered_line_costs_less_than_two_kilobytes_a_second() -> None:
+    echo, hello = 2 * 108, 176 + 120  # bytes there and back, IPv4 headers counted
+    for in_use in (True, False):
+        pace = pace_of(in_use=in_use, metered=True)
+        assert echo / pace.echo < 2000
+        assert echo / pace_of(in_use=in_use, metered=False).echo + hello / pace.metered_spare < 3000
+    assert echo / pace_of(in_use=False, metered=True).echo < 200
 
 
 @given(
@@ -82,14 +197,15 @@ def test_the_first_line_is_taken_back_only_after_a_while_and_only_from_calm() ->
         max_size=20,
     ),
     st.lists(st.floats(0, 30), min_size=20, max_size=20),
+    st.sampled_from([WELL, DOUBTFUL, HubProbe(state=LineState.LOST)]),
 )
 def test_the_choice_is_always_a_usable_line_or_none(
-    seen: list[tuple[Uplink, ...]], silences: list[float]
+    seen: list[tuple[Uplink, ...]], silences: list[float], hub: HubProbe
 ) -> None:
     choice, now = Choice(), NOW
     for uplinks, silence in zip(seen, silences, strict=False):
         now += 1.0
-        choice = choose(uplinks, choice, silence, now)
+        choice = choose(uplinks, choice, hub, (), silence, now)
         usable = {x.link for x in uplinks if x.usable}
         assert choice.link in usable if usable else choice.link == ""
         assert sum(x.active for x in mark_active(uplinks, choice)) == bool(usable)
@@ -209,3 +325,10 @@ def test_whatever_it_says_a_lease_is_sound_or_none(change: dict[str, object]) ->
         assert ipaddress.IPv4Address(lease.gateway) in network and 1 <= network.prefixlen <= 30
         assert lease.link.isascii() and "/" not in lease.link and 0 <= lease.seconds <= MAX_LEASE_SECONDS
         assert all(ipaddress.IPv4Address(x) for x in lease.dns)
+
+
+def test_a_clock_that_is_set_moves_every_moment_of_the_choice() -> None:
+    choice = Choice(link="eth0", since=10.0, suspected=12.0, left=(Left(link="usb0", at=9.0, times=2),))
+    moved = choice.moved(100.0)
+    assert (moved.since, moved.suspected, moved.left[0].at) == (110.0, 112.0, 109.0)
+    assert Choice(link="eth0", since=10.0).moved(5.0).suspected == 0.0

@@ -22,6 +22,8 @@ from appliance.core.model import (
     HubConfig,
     HubProbe,
     Lease,
+    LineProbe,
+    LineState,
     Link,
     Machine,
     Phase,
@@ -88,6 +90,7 @@ class World:
         self.cut_after: int | None = None  # turns of the box until its plug is pulled
         self._target = Target()
         self._echo = HubProbe()
+        self._good_since: dict[str, float] = {}
         self._bells: list[Bell] = []
         (self.state / "outbox").mkdir(parents=True)
         self._fresh_run()
@@ -287,7 +290,7 @@ class World:
         tunnel, hub = self.sim.state.tunnel, self.hub_machine.state.tunnel
         if tunnel is None or hub is None or not tunnel.peers:
             return False
-        way = next((x.link for x in self.sim.state.routes if x.table == 5000), "")
+        way = next((x.link for x in self.sim.state.routes if x.table == 5000 and not x.metric), "")
         if way not in self.plugged & self.internet or tunnel.peers[0].public_key != hub.public_key:
             return False
         return any(x.public_key == tunnel.public_key for x in hub.peers)
@@ -321,13 +324,25 @@ class World:
         tunnel, now = self.sim.state.tunnel, self.clock.now()
         aimed = tunnel is not None and self._target.hub and self._target.tunnel_key == tunnel.public_key
         if self.session and aimed:
-            self._echo = HubProbe(at=now, last_answer=now, round_trip=0.02)
+            self._echo = HubProbe(at=now, last_answer=now, round_trip=0.02, state=LineState.GOOD)
         probes = tuple(
             DesktopProbe(desktop=x.name, answer=self.answering.get(x.name, Answer.ANSWERS), at=now)
             for x in self._target.desktops
             if self.session
         )
         self.sim.probe(self._echo, probes or self.sim.state.desktops)
+        self.sim.scouted(tuple(self._scout(x) for x, pace in self._ways() if pace))
+
+    def _ways(self) -> tuple[tuple[str, float], ...]:
+        return self._target.lines.ways if self._target.lines else ()
+
+    def _scout(self, link: str) -> LineProbe:
+        """A spare line as the scout finds it."""
+        if link not in self.plugged & self.internet:
+            self._good_since.pop(link, None)
+            return LineProbe(link=link, state=LineState.LOST)
+        since = self._good_since.setdefault(link, self.now())
+        return LineProbe(link=link, state=LineState.GOOD, good_for=self.now() - since, answered=20)
 
     def _carry(self) -> bool:
         """The courier: letters out, answers in, as it would over HTTP. True when there are answers."""

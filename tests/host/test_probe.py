@@ -14,7 +14,7 @@ import pytest
 from appliance.host import icmp_errors
 from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
-from appliance.host.probe import Probes, Target, _echo_request, _is_reply
+from appliance.host.probe import Probes, Target, _echo_request, _reply
 from tests.host.spaces import needs_root, spaces
 
 HUB = "203.0.113.10"
@@ -68,12 +68,11 @@ def test_a_reply_is_known_by_all_of_its_marks() -> None:
     request = _echo_request(7, 9)
     header = bytes([0x45]) + bytes(19)
     reply = header + struct.pack("!BBHHH", 0, 0, 0, 7, 9)
-    assert _is_reply(reply, 7, 9)
-    assert not _is_reply(reply, 8, 9)
-    assert not _is_reply(reply, 7, 10)
-    assert not _is_reply(header + request, 7, 9), "our own question is no answer"
+    assert _reply(reply, 7) == 9
+    assert _reply(reply, 8) is None
+    assert _reply(header + request, 7) is None, "our own question is no answer"
     for length in range(len(reply)):
-        assert not _is_reply(reply[:length], 7, 9)
+        assert _reply(reply[:length], 7) is None
 
 
 @needs_root
