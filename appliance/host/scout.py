@@ -26,7 +26,7 @@ from appliance.core.scout import Hello, Initiator
 from appliance.host.namespaces import inside
 
 HASTE = 0.1  # seconds between hellos on a line while the tunnel is suspected
-DOUBT = 0.2  # and on a spare line whose last hello stays unanswered,
+DOUBT = 0.15  # and on a spare line whose last hello stays unanswered,
 RARE = 10.0  # seconds; a line asked that rarely is asked so while it recovers, too
 DOUBT_ENDS = 8  # for so many hellos: then it is asked at leisure again
 KEPT = 30  # samples a line

@@ -6,7 +6,9 @@ Both may ignore a route whose cable is out at once (`ignore_routes_with_linkdown
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,12 +103,18 @@ def _tunnel(place: Place) -> None:
         run(*within(place.namespace(machine), ("wg-quick", "up", str(conf)), mounts=False))
 
 
-def from_the_first_line(place: Place) -> None:
-    """The device may insist on the spare line that it last heard the hub on; each cut begins on the first one. The
-    tracker's verdict is not touched."""
-    name = _link(place, "box")
-    public = run("wg", "show", name, "peers").strip()
-    run("wg", "set", name, "peer", public, "endpoint", f"{HUB}:{PORT}")
+def line_in_use(place: Place) -> str:
+    """The router that the tunnel's packets come in by: the device stays where it last heard the hub, whatever the
+    routes say."""
+
+    def received() -> dict[str, int]:
+        found = json.loads(run("ip", "-n", place.namespace("box"), "-s", "-json", "link"))
+        return {x["ifname"]: x["stats64"]["rx"]["bytes"] for x in found}
+
+    before = received()
+    time.sleep(1.0)
+    after = received()
+    return max(ADDRESSES, key=lambda x: after[ADDRESSES[x][0]] - before[ADDRESSES[x][0]])
 
 
 def _link(place: Place, machine: str) -> str:
