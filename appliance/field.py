@@ -38,20 +38,18 @@ from appliance.core.model import (
     Uplink,
 )
 from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
-from appliance.core.uplinks import Choice, Pace, choose, mark_active, pace_of, uplinks_of
+from appliance.core.uplinks import Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
 from appliance.host.probe import Target
-from appliance.host.scout import Lines
 from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
-LOOK_WHILE_SUSPECTED = 0.5  # seconds; the scout wakes the loop where it has news
-LOOK_WHILE_CONNECTING = 1.0  # seconds; the probes wake the loop long before
+LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
 MAX_LETTER = 4 << 20
 NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
 
@@ -247,9 +245,8 @@ class FieldRole:
             joining = self._config.joining
             return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
         pause = min(self._report_due(now), self._time.until_handshake())
-        if self._memory.choice.suspected:
-            pause = min(pause, LOOK_WHILE_SUSPECTED)
-        if self._memory.status and self._memory.status.phase is Phase.CONNECTING:
+        connecting = self._memory.status and self._memory.status.phase is Phase.CONNECTING
+        if connecting or self._memory.choice.suspected:
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
         for moment in (mission.start, mission.end) if mission else ():
@@ -329,8 +326,7 @@ class FieldRole:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
         ready = tunnel is not None and bool(tunnel.peers)
-        metered = any(x.active and x.metered for x in snapshot.uplinks)
-        pace = pace_of(in_use=is_open and snapshot.observed.laptops > 0, metered=metered)
+        pace = pace_for(snapshot.uplinks, in_use=is_open and snapshot.observed.laptops > 0)
         self._tools.aim(
             Target(
                 hub=hub_address(config) if ready else "",
@@ -339,28 +335,8 @@ class FieldRole:
                 mark=MARK,
                 interval=pace.echo,
                 desktops=snapshot.allowed if is_open else (),
-                lines=self._lines(snapshot, pace) if ready else None,
+                lines=lines_to_ask(config, tunnel, snapshot.uplinks, self._memory.choice, pace),
             )
-        )
-
-    def _lines(self, snapshot: Snapshot, pace: Pace) -> Lines | None:
-        """What the scout has to ask: nothing before the box has its own key at HQ."""
-        keys, assignment, tunnel = self._config.keys, self._config.assignment, snapshot.desired.tunnel
-        if keys is None or assignment is None or tunnel is None or tunnel.public_key != keys.tunnel_public:
-            return None
-        choice = self._memory.choice
-        ways = tuple(
-            (x.link, 0.0 if x.active else pace.metered_spare if x.metered else pace.spare)
-            for x in snapshot.uplinks
-            if x.usable
-        )
-        return Lines(
-            key=keys.tunnel_private,
-            hub_key=assignment.hub_key,
-            endpoint=tunnel.peers[0].endpoint,
-            ways=ways if len(ways) > 1 else (),
-            active=choice.link,
-            haste=bool(choice.suspected),
         )
 
     # -------------------------------------------------------------------------------------- letters

@@ -12,7 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.core.model import HubProbe, Lease, LineProbe, LineState, Machine, Observed, Uplink
+from appliance.core.model import (
+    Config,
+    HubProbe,
+    Lease,
+    LineProbe,
+    LineState,
+    Machine,
+    Observed,
+    Secret,
+    Tunnel,
+    Uplink,
+)
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up
 FIRST_UPLINK_TABLE = 5001
@@ -197,6 +208,46 @@ def pace_of(*, in_use: bool, metered: bool) -> Pace:
     if in_use:
         return Pace(echo=0.2 if metered else 0.1, spare=2.0, metered_spare=20.0)
     return Pace(echo=2.0 if metered else 1.0, spare=5.0, metered_spare=60.0)
+
+
+def pace_for(uplinks: Sequence[Uplink], *, in_use: bool) -> Pace:
+    return pace_of(in_use=in_use, metered=any(x.active and x.metered for x in uplinks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """What to ask; replaced as a whole by the daemon. `ways`: uplink → seconds between hellos, 0 for none."""
+
+    key: Secret | None = None
+    hub_key: str = ""
+    endpoint: str = ""
+    ways: tuple[tuple[str, float], ...] = ()
+    active: str = ""
+    haste: bool = False
+
+
+def lines_to_ask(
+    config: Config, tunnel: Tunnel | None, uplinks: Sequence[Uplink], choice: Choice, pace: Pace
+) -> Lines | None:
+    """What the scout has to ask: nothing before the box has its own key at HQ, nor where there is no choice."""
+    keys, assignment = config.keys, config.assignment
+    if keys is None or assignment is None or tunnel is None or not tunnel.peers:
+        return None
+    if tunnel.public_key != keys.tunnel_public:
+        return None
+    ways = tuple(
+        (x.link, 0.0 if x.active else pace.metered_spare if x.metered else pace.spare)
+        for x in uplinks
+        if x.usable
+    )
+    return Lines(
+        key=keys.tunnel_private,
+        hub_key=assignment.hub_key,
+        endpoint=tunnel.peers[0].endpoint,
+        ways=ways if len(ways) > 1 else (),
+        active=choice.link,
+        haste=bool(choice.suspected),
+    )
 
 
 def mark_active(uplinks: tuple[Uplink, ...], choice: Choice) -> tuple[Uplink, ...]:

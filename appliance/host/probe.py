@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from appliance.core.desktop_profiles import Profile
 from appliance.core.line import Reading, Sample, read
 from appliance.core.model import Answer, Desktop, DesktopProbe, HubProbe, LineProbe, LineState
+from appliance.core.uplinks import Lines
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
-from appliance.host.scout import Lines, Scout
+from appliance.host.scout import Scout
 
 WINDOW = 60  # echo requests that loss and round trip are computed over
 DOUBT = 0.1  # seconds between echo requests while the last one is missing

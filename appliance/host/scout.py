@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from appliance.core import scout
 from appliance.core.firewall import SCOUT_MARK
 from appliance.core.line import Reading, Sample, read
-from appliance.core.model import LineProbe, LineState, Secret
+from appliance.core.model import LineProbe, LineState
 from appliance.core.scout import Hello, Initiator
+from appliance.core.uplinks import Lines
 from appliance.host.namespaces import inside
 
 HASTE = 0.1  # seconds between hellos on a line while the tunnel is suspected
@@ -31,18 +32,6 @@ RARE = 10.0  # seconds; a line asked that rarely is asked so while it recovers, 
 DOUBT_ENDS = 8  # for so many hellos: then it is asked at leisure again
 KEPT = 30  # samples a line
 APART = 0.025  # seconds between hellos of one key: the hub ignores what comes faster (50 a second)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
-    """What to ask; replaced as a whole by the daemon. `ways`: uplink → seconds between hellos, 0 for none."""
-
-    key: Secret | None = None
-    hub_key: str = ""
-    endpoint: str = ""
-    ways: tuple[tuple[str, float], ...] = ()
-    active: str = ""
-    haste: bool = False
 
 
 @dataclass(slots=True)
