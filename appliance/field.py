@@ -170,8 +170,8 @@ class FieldRole:
         self._take_up(observed)
         now, config = observed.now, self._config
         uplinks = uplinks_of(machine, observed)
-        silence = self._silence(observed)
-        memory.choice = choose(uplinks, memory.choice, observed.hub, observed.lines, silence, now)
+        hub, lines = observed.hub, observed.lines
+        memory.choice = choose(uplinks, memory.choice, hub, lines, self._silence(observed), now)
         uplinks = mark_active(uplinks, memory.choice)
         assignment = config.assignment
         running = assignment.mission if assignment else None
@@ -224,8 +224,9 @@ class FieldRole:
         return jump
 
     def closed(self) -> tuple[Firewall, ...]:
-        spaces = (self._machine.field, self._machine.outside)
-        return tuple(Firewall(namespace=x, ruleset=boot()) for x in spaces)
+        return tuple(
+            Firewall(namespace=x, ruleset=boot()) for x in (self._machine.field, self._machine.outside)
+        )
 
     def after(self, observed: Observed, settled: bool) -> None:
         snapshot = self._snapshot
@@ -245,8 +246,8 @@ class FieldRole:
             joining = self._config.joining
             return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
         pause = min(self._report_due(now), self._time.until_handshake())
-        connecting = self._memory.status and self._memory.status.phase is Phase.CONNECTING
-        if connecting or self._memory.choice.suspected:
+        present = self._memory.status
+        if self._memory.choice.suspected or (present and present.phase is Phase.CONNECTING):
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
         for moment in (mission.start, mission.end) if mission else ():
