@@ -224,9 +224,8 @@ class FieldRole:
         return jump
 
     def closed(self) -> tuple[Firewall, ...]:
-        return tuple(
-            Firewall(namespace=x, ruleset=boot()) for x in (self._machine.field, self._machine.outside)
-        )
+        spaces = (self._machine.field, self._machine.outside)
+        return tuple(Firewall(namespace=x, ruleset=boot()) for x in spaces)
 
     def after(self, observed: Observed, settled: bool) -> None:
         snapshot = self._snapshot
@@ -326,11 +325,10 @@ class FieldRole:
     def _aim(self, snapshot: Snapshot) -> None:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
-        ready = tunnel is not None and bool(tunnel.peers)
         pace = pace_for(snapshot.uplinks, in_use=is_open and snapshot.observed.laptops > 0)
         self._tools.aim(
             Target(
-                hub=hub_address(config) if ready else "",
+                hub=hub_address(config) if tunnel and tunnel.peers else "",
                 tunnel_key=tunnel.public_key if tunnel else "",
                 endpoint=tunnel.peers[0].endpoint if tunnel and tunnel.peers else "",
                 mark=MARK,
