@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def test_from_the_line_to_the_desktop_without_a_reload(
         assert INVITATION not in page.url
     assert complaints == []
     assert [question["ticket"] for question in box.questions("redeem")] == [INVITATION]
+    assert abs(box.questions("redeem")[0]["clock"] - time.time()) < 120, "the phone's own time goes with it"
 
 
 def test_the_same_way_without_a_script(browser: Browser, box: RecordedDoor, address: str) -> None:

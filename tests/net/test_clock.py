@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from appliance.core.enrolment import read_ticket
-from appliance.core.model import Peer, PeerState, Secret, Tunnel
+from appliance.core.model import Machine, Peer, PeerState, Secret, Tunnel
 from appliance.host import files, wireguard
 from scripts.exercise import machines, processes, topology
 from scripts.exercise.namespaces import socket_in
+from scripts.exercise.place import Place
 from scripts.exercise.processes import within
 from tests.net.noise import Initiator, ask
 from tests.net.world import HUB_OUTSIDE, OPEN, World, eventually
@@ -213,6 +214,11 @@ def test_hq_forgets_a_live_box_that_asks_for_it_and_it_comes_back(box: World) ->
     eventually("a new handshake, fifteen seconds after the last answer at most", shaken, patience=25)
     eventually("an answer inside the tunnel", lambda: box.status()["reason"] != "line-lost", patience=5)
     assert box.status()["phase"] in OPEN
+
+
+def test_no_machine_of_the_exercise_may_set_this_machines_clock() -> None:
+    assert not any("sets_clock" in x.told for x in machines.table(Place("any")).values())
+    assert not Machine().sets_clock
 
 
 # ------------------------------------------------------------------- the whole chain, by a wrong clock
