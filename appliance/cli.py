@@ -311,6 +311,81 @@ def desktop_remove(name: str) -> None:
 
 
 @hq.group()
+def device() -> None:
+    """The register of laptops: which hardware address may open which desktops."""
+
+
+@device.command("add")
+@click.argument("name")
+@click.option("--title", default="", help="As HQ's people read it.")
+@click.option(
+    "--mac", "macs", required=True, multiple=True, help="Hardware address; several for several sockets."
+)
+@click.option(
+    "--desktop", "desktops", required=True, multiple=True, help="Name of a desktop; '*' alone for every one."
+)
+def device_add(name: str, title: str, macs: tuple[str, ...], desktops: tuple[str, ...]) -> None:
+    """Register a laptop by its asset number NAME."""
+    wanted = {"name": name, "title": title, "macs": list(macs), "desktops": list(desktops)}
+    _ask({"ask": "add-device", **wanted, "by": "root"})
+    click.echo(f"登録しました: {name}")
+
+
+@device.command("remove")
+@click.argument("name")
+def device_remove(name: str) -> None:
+    """Take a laptop out of the register; its desktops close for running sessions, too."""
+    _ask({"ask": "remove-device", "name": name, "by": "root"})
+
+
+@device.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@LANGUAGE
+def device_import(file: str, language: str) -> None:
+    """Register laptops from a CSV FILE: asset number, title, hardware addresses, desktops. All of it or nothing."""
+    from appliance.core.devices import MOST_TEXT, list_text
+    from appliance.core.words import Refused as CoreRefused
+    from appliance.core.words import refusal
+
+    try:
+        with Path(file).open("rb") as opened:
+            text = list_text(opened.read(MOST_TEXT + 1))
+    except CoreRefused as error:
+        words = refusal(error.code).as_data()[language]
+        raise click.ClickException(f"{words['what']}\n  → {words['do']}") from error
+    answer = _ask({"ask": "import-devices", "text": text, "by": "root"}, language)
+    for x in answer["problems"]:
+        words = refusal(x["code"]).as_data()[language]
+        click.echo(f"{x['line']}: {words['what']} ({x['value']})\n  → {words['do']}", err=True)
+    if answer["problems"]:
+        raise click.ClickException("何も変えていません / nothing was changed")
+    click.echo(f"{answer['rows']}行を読み、{answer['devices']}台を登録しています")
+
+
+@device.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def device_list(as_json: bool) -> None:
+    """Which laptops are registered."""
+    found = _ask({"ask": "devices"})["devices"]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    for x in found:
+        click.echo(f"{x['name']:<20} {' '.join(x['macs'])}  {' '.join(x['desktops'])}  {x['title']}")
+
+
+@hq.command()
+@click.argument("box")
+@click.option("--hours", type=float, required=True, help="At most 24; 0 ends it.")
+def emergency(box: str, hours: float) -> None:
+    """Let any laptop behind BOX reach its desktops for a while. It stays on record."""
+    import getpass
+
+    by = f"{getpass.getuser()} (noroshi hq emergency)"
+    _ask({"ask": "emergency", "box": box, "hours": hours, "by": by})
+
+
+@hq.group()
 def mission() -> None:
     """Start and end missions."""
 

@@ -23,6 +23,7 @@ from appliance.core.words import Refused as CoreRefused
 from appliance.core.words import Sentence, refusal
 
 MAX_REQUEST = 65536  # octets
+MAX_LIST = 2 << 20  # HQ's door takes a list of laptops as a whole
 MAX_ANSWER = 8 << 20
 REQUEST_WITHIN = 2.0  # seconds from connecting to the end of the line
 ANSWER_WITHIN = 20.0
@@ -83,7 +84,15 @@ class Door:
     """Listens at `path`. `answer(request, uid)` returns the content of `ok` or raises core's Refused; it is
     called from a thread of the door."""
 
-    def __init__(self, path: Path, uids: frozenset[int], answer: Asked, group: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        uids: frozenset[int],
+        answer: Asked,
+        group: int = 0,
+        largest: int = MAX_REQUEST,
+    ) -> None:
+        self._largest = largest
         self._path, self._uids, self._answer = path, uids | {0}, answer
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
         path.unlink(missing_ok=True)
@@ -132,7 +141,7 @@ class Door:
         if uid not in self._uids:
             return _error("not-allowed")
         try:
-            request = parse_json(_read_line(channel, MAX_REQUEST, REQUEST_WITHIN), MAX_REQUEST)
+            request = parse_json(_read_line(channel, self._largest, REQUEST_WITHIN), self._largest)
             if not isinstance(request, dict) or not isinstance(request.get("ask"), str):
                 return _error("bad-request")
             return {"ok": self._answer(request, uid)}

@@ -28,6 +28,14 @@ FAILURES_TOLD = 3  # turns in a row with a failing step before it counts: some h
 RETRY = 1.0  # seconds until the next turn after a failure
 
 
+class Channel(Protocol):
+    """What may wake the loop: a socket, or something that reads like one."""
+
+    def fileno(self) -> int: ...
+
+    def recv(self, size: int, /) -> bytes: ...
+
+
 class Machine(Protocol):
     """The real one in host/machine.py, or the one in memory in host/simulated.py."""
 
@@ -91,7 +99,7 @@ class Daemon:
         self._failing = 0
         self._failures: tuple[Failure, ...] = ()
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
-        self._channels: tuple[socket.socket, ...] = ()
+        self._channels: tuple[Channel, ...] = ()
         self._stopping = False
         self.turns = 0
 
@@ -159,7 +167,7 @@ class Daemon:
             raise asked.result
         return asked.result or {}
 
-    def run(self, listen: Callable[[], tuple[socket.socket, ...]]) -> None:
+    def run(self, listen: Callable[[], tuple[Channel, ...]]) -> None:
         """Until SIGTERM or SIGINT. `listen` opens the kernel's event sockets once the namespaces exist."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())

@@ -6,14 +6,13 @@ import contextlib
 import json
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.core import commands, health
+from appliance.core import commands, devices, health
 from appliance.core.clock import moved
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import field_box, hub_address
@@ -28,6 +27,7 @@ from appliance.core.model import (
     Config,
     Desired,
     Desktop,
+    Device,
     Firewall,
     JoinStage,
     Machine,
@@ -43,6 +43,8 @@ from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
 from appliance.host.probe import Target
+from appliance.proving import Proving
+from appliance.seating import Seating
 from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
@@ -69,7 +71,6 @@ class Memory:
     begun: bool = False
     shaken_key: str = ""
     milestones: dict[str, float] = field(default_factory=dict)
-    proof: dict[str, Any] | None = None
     told_proof: float = 0.0
     proved_mission: float = 0.0
 
@@ -99,6 +100,9 @@ class Snapshot:
     allowed: tuple[Desktop, ...]
     refused: tuple[Refusal, ...]
     desired: Desired
+    known: Mapping[str, Device]
+    seats: Mapping[str, str]
+    emergency: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +113,11 @@ class Tools:
     public_of: Callable[[Any], str]
     aim: Callable[[Target], None]
     ring_courier: Callable[[], None]
-    prove: Callable[[Snapshot], dict[str, Any]]
+    prove: Callable[[Snapshot, str], dict[str, Any]]
     verify_rdp: Callable[[str, str], bool]
     clock: Clock
     new_access_point: Callable[[str], AccessPoint]
+    wake: Callable[[], None]
 
 
 class FieldRole:
@@ -127,7 +132,8 @@ class FieldRole:
         self._damaged = False
         self._where = ""
         self._snapshot: Snapshot | None = None
-        self._proving = threading.Lock()
+        self._proving = Proving(tools.wake)
+        self._seating = Seating(self._state / "seats.json")
         self._config = self._load(serial)
         if machine.radio and self._config.access_point is None and not self._damaged:
             self._try_save(replace(self._config, access_point=tools.new_access_point(serial)))
@@ -192,6 +198,8 @@ class FieldRole:
         )
         phase, reason = judge(facts)
         memory.status = status(memory.status, phase, reason, now)
+        seating, emergency = self._seating, devices.emergency_runs(assignment, now)
+        seating.look(assignment, observed.laptops)
         desired = field_box(
             config,
             memory.status,
@@ -202,6 +210,9 @@ class FieldRole:
             turns=memory.choice.turns,
             begun=memory.begun,
             told=reason is Reason.REVOKED and now - memory.status.since > LAST_WORD,
+            seats=(*seating.rules(allowed), *self._proving.seat(assignment, allowed)),
+            hosts=seating.hosts(),
+            any_laptop=emergency,
         )
         if self._time.take_renewal() and desired.tunnel is not None:
             desired = replace(desired, forget=desired.tunnel.peers)
@@ -214,6 +225,9 @@ class FieldRole:
             allowed=allowed,
             refused=refused,
             desired=desired,
+            known=seating.known,
+            seats=seating.seats,
+            emergency=emergency,
         )
         return desired
 
@@ -239,6 +253,7 @@ class FieldRole:
         if self._config.assignment and self._report_due(self._tools.clock.now()) <= 0.05:
             self._report(snapshot)
         self._prove_at_activation(snapshot)
+        self._proving.turned(settled)
 
     def next_time(self, now: float) -> float:
         if self._config.assignment is None:
@@ -249,7 +264,8 @@ class FieldRole:
         if self._memory.choice.suspected or (present and present.phase is Phase.CONNECTING):
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
-        for moment in (mission.start, mission.end) if mission else ():
+        moments = (mission.start, mission.end) if mission else ()
+        for moment in (*moments, self._config.assignment.any_laptop_until):
             if moment > now:
                 pause = min(pause, moment - now)
         return max(0.0, pause)
@@ -435,6 +451,7 @@ class FieldRole:
                 memory.sequence,
                 time.monotonic(),
                 self._time.question(),
+                snapshot.known,
             ),
             ensure_ascii=False,
         )
@@ -452,11 +469,11 @@ class FieldRole:
 
     def _untold_proof(self) -> dict[str, Any] | None:
         """A proof goes to HQ once; every report would be four times its size with it."""
-        memory = self._memory
-        if memory.proof is None or memory.proof["running"] or memory.proof["at"] == memory.told_proof:
+        proof = self._proving.proof
+        if proof is None or proof["running"] or proof["at"] == self._memory.told_proof:
             return None
-        memory.told_proof = memory.proof["at"]
-        return memory.proof
+        self._memory.told_proof = proof["at"]
+        return proof
 
     # ----------------------------------------------------------------------------------------- door
 
@@ -469,7 +486,7 @@ class FieldRole:
             raise Refused("unreachable")
         match request["ask"]:
             case "status":
-                return self._status(snapshot)
+                return self._status(snapshot, self._visitor(snapshot, request))
             case "read-ticket":
                 text, now = _text(request, "ticket"), self._tools.clock.now()
                 ticket = commands.check_ticket(snapshot.config, text, now, self._time.mark)
@@ -478,6 +495,9 @@ class FieldRole:
                 found = dict(snapshot.config.assignment.rdp_files) if snapshot.config.assignment else {}
                 if _text(request, "desktop") not in found:
                     raise Refused("unknown-desktop")
+                who = self._visitor(snapshot, request)
+                if who is not None and not who.may(_text(request, "desktop")):
+                    raise Refused("not-registered")
                 return {"file": found[_text(request, "desktop")]}
             case "prove":
                 self._start_proof(snapshot)
@@ -508,7 +528,19 @@ class FieldRole:
                 return {}
         raise Refused("bad-request")
 
-    def _status(self, snapshot: Snapshot) -> dict[str, Any]:
+    def _visitor(self, snapshot: Snapshot, request: Mapping[str, Any]) -> devices.Visitor | None:
+        """Whom a page is for; None where the box itself asks."""
+        if "visitor" not in request:
+            return None
+        return devices.visitor(
+            _text(request, "visitor"),
+            snapshot.observed.laptops,
+            snapshot.seats,
+            snapshot.known,
+            snapshot.emergency,
+        )
+
+    def _status(self, snapshot: Snapshot, visitor: devices.Visitor | None) -> dict[str, Any]:
         view = health.status_view(
             snapshot.config,
             snapshot.status,
@@ -517,7 +549,8 @@ class FieldRole:
             snapshot.allowed,
             snapshot.refused,
             self._memory.milestones,
-            self._memory.proof,
+            self._proving.proof,
+            visitor,
         )
         return {**view, "now": self._tools.clock.now()}
 
@@ -533,18 +566,7 @@ class FieldRole:
             self._start_proof(snapshot)
 
     def _start_proof(self, snapshot: Snapshot) -> None:
-        if not self._proving.acquire(blocking=False):
-            return
-        before = self._memory.proof or {"at": 0.0, "ok": False, "rows": []}
-        self._memory.proof = {**before, "running": True}
-
-        def work() -> None:
-            try:
-                self._memory.proof = self._tools.prove(snapshot)
-            finally:
-                self._proving.release()
-
-        threading.Thread(target=work, name="proof", daemon=True).start()
+        self._proving.start(lambda mac: self._tools.prove(snapshot, mac))
 
 
 def _moment(request: Mapping[str, Any], name: str) -> float:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from appliance.control import Door
+from appliance.control import MAX_LIST, Door
 from appliance.core.codec import Invalid
 from appliance.core.desired import BRIDGE, LAN, VETH
 from appliance.core.desktop_profiles import Profile
+from appliance.core.devices import emergency_runs
 from appliance.core.model import AccessPoint, Bridge, Machine, Secret
 from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
@@ -24,6 +25,7 @@ from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import (
     files,
     firewall_boot,
+    laptops,
     netlink,
     prover,
     rdp_signature,
@@ -60,13 +62,16 @@ def _run_field(machine: Machine, state: Path, run: Path, clock: Clock | None) ->
     files.make_folder(run / "inbox", 0o700, courier, courier)
     files.make_folder(run / "courier", 0o700, courier, courier)
     files.make_folder(run / "leases", 0o700)
+    files.make_folder(run / "dhcp", 0o755)
+    files.make_folder(run / "seats", 0o755)  # dnsmasq reads it after it gave up root
     firewall_boot.close(machine)
     daemon, probes = assemble_field(machine, clock)
     button = open_button(run / "wake")
     door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
     door.start()
     probes.start()
-    daemon.run(lambda: (button, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
+    guests = laptops.Watch(run / "dhcp")
+    daemon.run(lambda: (button, guests, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
     door.close()
 
 
@@ -82,10 +87,11 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         public_of=wireguard.public_of,
         aim=probes.aim,
         ring_courier=lambda: _ring(run / "courier" / "bell"),
-        prove=lambda snapshot: _prove(machine, profiles, snapshot, bell, clock.now),
+        prove=lambda snapshot, mac: _prove(machine, profiles, snapshot, mac, clock.now),
         verify_rdp=_is_signed,
         clock=clock,
         new_access_point=_new_access_point,
+        wake=bell.ring,
     )
     role = FieldRole(machine, tools, surroundings.serial())
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
@@ -100,7 +106,7 @@ def _run_hub(machine: Machine, run: Path) -> None:
     role = HubRole(machine, packaged_profiles())
     daemon = Daemon(RealMachine(machine, _environment(), None), role, Bell())
     uids = frozenset({machine.hq_uid, machine.intake_uid})
-    door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP)
+    door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP, largest=MAX_LIST)
     door.start()
     daemon.run(lambda: netlink.listen(machine.outside))
     door.close()
@@ -132,7 +138,7 @@ def _is_signed(text: str, certificate: str) -> bool:
 
 
 def _prove(
-    machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, bell: Bell, now: Callable[[], float]
+    machine: Machine, profiles: dict[str, Profile], snapshot: Snapshot, mac: str, now: Callable[[], float]
 ) -> dict[str, Any]:
     """The negative tests of this activation; a stand-in laptop that cannot be made is a failed proof."""
     assignment = snapshot.config.assignment
@@ -146,11 +152,11 @@ def _prove(
         peer=LAN,
         peer_namespace=machine.field,
     )
-    wanted = trials(assignment, snapshot.allowed, profiles, snapshot.uplinks)
+    emergency = emergency_runs(assignment, now())
+    wanted = trials(assignment, snapshot.allowed, profiles, snapshot.uplinks, emergency=emergency)
     try:
-        result = evidence(prover.prove(wanted, bridge, assignment.lan), now())
+        result = evidence(prover.prove(wanted, bridge, assignment.lan, mac), now())
     except Exception as error:  # evidence must come to an end, whatever the kernel says
         sys.stderr.write(f"noroshi: the proof could not be made: {error}\n")
         result = evidence((), now())
-    bell.ring()
     return result

@@ -19,10 +19,12 @@ from appliance.core.model import (
     Config,
     Desktop,
     DesktopKind,
+    Device,
     Endpoint,
     HubConfig,
     Joining,
     JoinStage,
+    LaptopLease,
     Lease,
     Machine,
     Mission,
@@ -102,6 +104,8 @@ ZEIMU = desktop("zeimu", "10.10.0.21", network=NetworkClass.MYNUMBER)
 KUNREN = desktop("kunren", "10.10.0.30", drill=True)
 
 
+REGISTERED = Device(name="NS-0001", title="総務課 1", macs=("02:00:00:00:00:01",), desktops=("*",))
+
 # -------------------------------------------------------------------------------------------- HQ
 
 
@@ -122,6 +126,7 @@ def hq() -> HubConfig:
         desktops=(SOUMU,),
         dns=("10.10.0.53",),
         names=("soumu.city.example",),
+        devices=(REGISTERED,),
     )
 
 
@@ -204,3 +209,8 @@ USB0 = Lease(link="usb0", address="192.168.8.100/24", gateway="192.168.8.1", obt
 
 LAPTOP = "10.211.0.2"  # behind SHELTER's port1, address from the prefix that HQ allotted
 LAPTOP_BEFORE = "10.86.86.2"  # the same laptop before the box joined
+PHONE = "10.211.0.3"  # nobody registered it
+LAPTOPS = (
+    LaptopLease(mac=REGISTERED.macs[0], address=LAPTOP, host="ns-0001"),
+    LaptopLease(mac="02:00:00:00:00:02", address=PHONE, host="phone"),
+)

@@ -23,12 +23,13 @@ MOST_LINES = 500
 # Longer files, each with its reason and a limit of its own; a file that shrank leaves the list.
 LONG = {
     "appliance/core/model.py": 620,  # the nouns in one place: read it first
-    "appliance/field.py": 560,  # the box's role: letters, reports and the proof could become a file each
+    "appliance/field.py": 600,  # the box's role: letters and reports could become a file each
 }
 
 # What core may import besides itself: nothing here reads a clock, a disk, a socket or chance.
 PURE = {
-    "__future__", "base64", "cbor2", "collections", "cryptography", "dataclasses", "enum", "functools", "hashlib", "hmac",
+    "__future__", "base64", "cbor2", "collections", "cryptography", "csv", "dataclasses", "enum", "functools", "hashlib",
+    "hmac",
     "io", "ipaddress", "itertools", "json", "math", "re", "statistics", "string", "struct", "tomllib", "types", "typing",
     "unicodedata",
 }  # fmt: skip

@@ -31,9 +31,15 @@ def lan_address(network: str) -> str:
 
 
 def probe_address(network: str) -> str:
-    """The last host of the prefix: kept out of DHCP, used by `noroshi prove` as a laptop of its own."""
+    """The last host of the prefix: kept out of DHCP, used by `noroshi prove` as a registered laptop of its own."""
     lan = ipaddress.IPv4Network(network)
     return f"{lan.broadcast_address - 1}/{lan.prefixlen}"
+
+
+def stranger_address(network: str) -> str:
+    """The host before it, for the laptop of a proof that is not registered."""
+    lan = ipaddress.IPv4Network(network)
+    return f"{lan.broadcast_address - 2}/{lan.prefixlen}"
 
 
 def is_host_name(text: str) -> bool:
@@ -53,7 +59,7 @@ def dnsmasq(
     open, the listed names are asked at HQ and no other name exists."""
     lan = ipaddress.IPv4Network(network)
     own = lan.network_address + 1
-    first, last = lan.network_address + 2, lan.broadcast_address - 2
+    first, last = lan.network_address + 2, lan.broadcast_address - 3
     settled = network != WIZARD_LAN
     lines = [
         "no-resolv",
@@ -69,7 +75,8 @@ def dnsmasq(
         f"dhcp-option=option:router,{own}",
         f"dhcp-option=option:dns-server,{own}",
         f"dhcp-option=114,{CAPTIVE_API}",
-        f"dhcp-leasefile={run}/laptops",
+        f"dhcp-leasefile={run}/dhcp/laptops",
+        f"dhcp-hostsdir={run}/seats",  # read again by itself when it changes
         "dhcp-lease-max=250",
         f"address=/{BOX_NAME}/{WIZARD_ADDRESS}",
     ]
@@ -80,6 +87,10 @@ def dnsmasq(
     else:
         lines.append(f"address=/#/{WIZARD_ADDRESS}")
     return FileContent(path=f"{run}/dnsmasq.conf", content="\n".join(lines) + "\n")
+
+
+def seats_file(run: str, content: str) -> FileContent:
+    return FileContent(path=f"{run}/seats/hosts", content=content)
 
 
 def hostapd(*, run: str, radio: str, bridge: str, access_point: AccessPoint) -> FileContent:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from appliance.core.access_point import is_host_name
 from appliance.core.clock import is_plausible
+from appliance.core.devices import are_devices
 from appliance.core.enrolment import (
     TicketRefused,
     check_expiry,
@@ -93,6 +94,7 @@ def is_sound(a: Assignment) -> bool:
         and all(0 < x.port < 65536 for x in endpoints)
         and all(is_host_name(x) for x in a.names)
         and all(is_name(x.name) and is_name(x.title) for x in a.desktops)
+        and are_devices(a.devices)
     )
 
 

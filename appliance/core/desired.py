@@ -66,17 +66,22 @@ def field_box(
     turns: int = 0,
     begun: bool = True,
     told: bool = False,
+    seats: tuple[firewall.Seat, ...] = (),
+    hosts: str = "",
+    any_laptop: bool = False,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence.
     `begun`: a session exists, so the hub stays known even while no uplink is there. `told`: HQ knows that we
-    read its revocation, so nothing leaves any more."""
+    read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
+    `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs."""
     tunnel = None if told else _box_tunnel(config, machine, invitation_public, turns, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
         tunnel = replace(tunnel, peers=())
     phase = status.phase
-    files = _box_files(config, phase, machine)
+    files = _box_files(config, phase, machine) | {access_point.seats_file(machine.run, hosts)}
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
+    rules = replace(rules, seats=seats, any_laptop=any_laptop)
     return Desired(
         namespaces=frozenset({machine.field}),
         sysctls=_box_sysctls(machine),

@@ -4,6 +4,7 @@ loaded in one transaction. docs/security.md says in words what each phase lets t
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,15 @@ Pinhole = tuple[str, Protocol, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A laptop: its hardware address together with its address on the LAN, and what it reaches."""
+
+    mac: str
+    address: str
+    pinholes: Sequence[Pinhole]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRules:
     """What the field namespace's ruleset depends on."""
 
@@ -29,7 +39,9 @@ class FieldRules:
     box_addresses: tuple[str, ...] = ()  # the box's own addresses on the LAN
     lan_network: str = ""  # HQ's prefix; laptops with other addresses pass nothing
     hub_address: str = ""
-    pinholes: Sequence[Pinhole] = ()
+    pinholes: Sequence[Pinhole] = ()  # what is open at all
+    seats: Sequence[Seat] = ()
+    any_laptop: bool = False  # HQ's emergency: whoever is on the LAN reaches what is open
     dns: tuple[str, ...] = ()
     courier_uid: int = 0
 
@@ -179,14 +191,21 @@ def _field_forward(r: FieldRules) -> str:
     rules = []
     if r.phase in OPEN_PHASES and r.pinholes and r.lan_network:
         # No rule says "established" towards HQ: a desktop that is taken away closes for running sessions, too.
-        rules += [
-            f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {_literal(r.lan_network)} {match} accept'
-            for match in _towards(r.pinholes)
-        ]
-        rules += [
-            f'iifname "{r.tunnel}" oifname "{r.lan}" ct state established {match} accept'
-            for match in _back(r.pinholes)
-        ]
+        inward = f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {_literal(r.lan_network)}'
+        outward = f'iifname "{r.tunnel}" oifname "{r.lan}" ct state established'
+        if r.any_laptop:
+            rules += [f"{inward} {match} accept" for match in _towards(r.pinholes)]
+            rules += [f"{outward} {match} accept" for match in _back(r.pinholes)]
+        else:
+            shared = _shared(r.seats)
+            for seats, holes in shared:
+                pairs = _set(f"{_mac(x.mac)} . {_literal(x.address)}" for x in seats)
+                rules += [
+                    f"{inward} {match} ether saddr . ip saddr {pairs} accept" for match in _towards(holes)
+                ]
+            for seats, holes in shared:
+                laptops = _set(_literal(x.address) for x in seats)
+                rules += [f"{outward} {match} ip daddr {laptops} accept" for match in _back(holes)]
         rules.append(f'iifname "{r.tunnel}" oifname "{r.lan}" ct state related accept')
     else:
         # A session that failover may yet save is dropped in silence; a rejection would end it.
@@ -215,6 +234,19 @@ def _field_output(r: FieldRules) -> str:
     return _chain("output", rules)
 
 
+def _shared(seats: Sequence[Seat]) -> list[tuple[tuple[Seat, ...], tuple[Pinhole, ...]]]:
+    """Seats that reach the same pinholes share their rules."""
+    who: dict[Pinhole, list[Seat]] = {}
+    for seat in sorted(seats, key=lambda x: (x.mac, x.address)):
+        for hole in seat.pinholes:
+            who.setdefault(hole, []).append(seat)
+    groups: dict[tuple[tuple[str, str], ...], tuple[tuple[Seat, ...], list[Pinhole]]] = {}
+    for hole, found in sorted(who.items()):
+        key = tuple((x.mac, x.address) for x in found)
+        groups.setdefault(key, (tuple(found), []))[1].append(hole)
+    return [(x, tuple(holes)) for x, holes in groups.values()]
+
+
 def _towards(pinholes: Sequence[Pinhole]) -> list[str]:
     return [f"ip daddr {host} {proto} dport {ports}" for host, proto, ports in _grouped(pinholes)]
 
@@ -234,6 +266,13 @@ def _literal(address: str) -> str:
     """The last wall before nft reads it: raises ValueError for anything but one address or one network."""
     text = str(ipaddress.ip_network(address))
     return address if "/" in address else text.partition("/")[0]
+
+
+def _mac(text: str) -> str:
+    """The same wall for hardware addresses."""
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
+        raise ValueError(text[:60])
+    return text
 
 
 def _family(address: str) -> str:

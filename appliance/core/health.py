@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from appliance import VERSION
 from appliance.core.codec import dump_masked
 from appliance.core.desktops import Refusal
+from appliance.core.devices import Visitor, short_number
 from appliance.core.model import (
     OPEN_PHASES,
     Answer,
     Config,
     Desktop,
+    Device,
     JoinStage,
     MissionKind,
     Observed,
@@ -22,6 +25,7 @@ from appliance.core.model import (
 from appliance.core.words import REFUSALS, words
 
 REPORT_INTERVAL = 10.0  # seconds
+MOST_GUESTS = 16  # laptops without registration told in one report
 OUTBOX_KEEPS = 2000  # reports; five and a half hours, thinned beyond that
 GOOD_ROUND_TRIP, USABLE_ROUND_TRIP = 0.08, 0.25  # seconds
 GOOD_LOSS, USABLE_LOSS = 0.01, 0.05
@@ -38,6 +42,7 @@ def report(
     sequence: int,
     uptime: float,
     question: Mapping[str, Any] | None = None,
+    known: Mapping[str, Device] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -57,7 +62,13 @@ def report(
         "round_trip": round(observed.hub.round_trip, 4) if observed.hub.last_answer else None,
         "loss": round(observed.hub.loss, 3),
         "handshake_age": round(observed.now - handshake, 1) if handshake else None,
-        "laptops": observed.laptops,
+        "laptops": len(observed.laptops),
+        "devices": sorted({known[x.mac].name for x in observed.laptops if x.mac in known}),
+        "guests": [
+            {"number": short_number(x.mac), "mac": x.mac, "host": x.host}
+            for x in sorted(observed.laptops)
+            if x.mac not in known
+        ][:MOST_GUESTS],
         "load": round(observed.vitals.load, 2),
         "memory": round(observed.vitals.memory_used, 3),
         "disk": round(observed.vitals.disk_used, 3),
@@ -92,13 +103,18 @@ def status_view(
     refused: tuple[Refusal, ...],
     milestones: Mapping[str, float],
     proof: Mapping[str, Any] | None,
+    visitor: Visitor | None = None,
 ) -> dict[str, Any]:
-    """What the field's pages and `noroshi status` show."""
+    """What the field's pages and `noroshi status` show. A visitor sees the desktops that its laptop may open."""
     assignment, joining = config.assignment, config.joining
     sentence = words(status.reason)
     mission = assignment.mission if assignment else None
     running = mission is not None and mission.start <= observed.now < mission.end
     access_point = config.access_point
+
+    def sees(desktop: Desktop) -> bool:
+        return visitor is None or visitor.may(desktop.name)
+
     return {
         "phase": status.phase.value,
         "reason": status.reason.value,
@@ -113,10 +129,12 @@ def status_view(
         "uplinks": [_uplink(x) for x in uplinks],
         "joining": _joining(config, status, observed, uplinks),
         "desktops": [
-            *(_desktop(x, status, observed, config, None) for x in allowed),
-            *(_desktop(x.desktop, status, observed, config, x.why.value) for x in refused),
+            *(_desktop(x, status, observed, config, None) for x in allowed if sees(x)),
+            *(_desktop(x.desktop, status, observed, config, x.why.value) for x in refused if sees(x.desktop)),
         ],
-        "laptops": observed.laptops,
+        "visitor": _visitor(visitor),
+        "any_laptop_until": assignment.any_laptop_until if assignment else 0.0,
+        "laptops": len(observed.laptops),
         "hub": {
             "round_trip": observed.hub.round_trip if observed.hub.last_answer else None,
             "loss": observed.hub.loss,
@@ -132,6 +150,17 @@ def status_view(
         "version": VERSION,
         "milestones": dict(milestones),
         "proof": proof,
+    }
+
+
+def _visitor(visitor: Visitor | None) -> dict[str, Any] | None:
+    if visitor is None:
+        return None
+    return {
+        "registered": visitor.device is not None,
+        "device": visitor.device.name if visitor.device else "",
+        "number": visitor.number,
+        "emergency": visitor.emergency,
     }
 
 

@@ -145,6 +145,25 @@ class Mission:
     end: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A laptop that HQ registered. What tells it apart is a hardware address: a weak sign, see docs/security.md."""
+
+    name: str  # asset number: [A-Za-z0-9._-]{1,32}
+    title: str = ""  # for HQ's people; boxes are not told
+    macs: tuple[str, ...]  # aa:bb:cc:dd:ee:ff, one for each of its network sockets
+    desktops: tuple[str, ...]  # names; ("*",) is every desktop that HQ names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """Any laptop behind one box reaches its desktops for a while: who decided it, and when."""
+
+    start: float
+    end: float
+    by: str
+
+
 # ---------------------------------------------------------------------------------- tickets, joining
 
 
@@ -197,6 +216,8 @@ class Assignment:
     rdp_files: tuple[tuple[str, str], ...] = ()  # desktop name -> signed .rdp file
     key: str = ""  # the public key of the box it is meant for: nobody else's paper counts
     publisher: str = ""  # HQ's signing certificate, PEM
+    devices: tuple[Device, ...] = ()
+    any_laptop_until: float = 0.0  # the emergency's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +291,7 @@ class BoxRecord:
     joined: float
     state: BoxState = BoxState.ACTIVE
     mission: Mission | None = None
+    emergencies: tuple[Emergency, ...] = ()  # oldest first; the last one may be running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +314,7 @@ class HubConfig:
     names: tuple[str, ...] = ()
     invitations: tuple[Invitation, ...] = ()
     boxes: tuple[BoxRecord, ...] = ()
+    devices: tuple[Device, ...] = ()
     next_number: int = 1
 
 
@@ -348,6 +371,15 @@ class Lease:
     dns: tuple[str, ...] = ()
     obtained: float = 0.0
     seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LaptopLease:
+    """An address that a laptop or a phone holds on the LAN. `host` is its own word: hostile text."""
+
+    mac: str
+    address: str
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -550,7 +582,7 @@ class Observed:
     hub: HubProbe = HubProbe()
     lines: tuple[LineProbe, ...] = ()
     desktops: tuple[DesktopProbe, ...] = ()
-    laptops: int = 0
+    laptops: tuple[LaptopLease, ...] = ()
     vitals: Vitals = Vitals()
     failures: tuple[Failure, ...] = ()
     config_damaged: bool = False

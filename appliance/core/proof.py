@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.core.desktop_profiles import Profile
@@ -27,6 +27,7 @@ class Trial:
     protocol: Protocol
     port: int
     expected: str  # OPEN or CLOSED
+    registered: bool = True  # tried from a laptop that may open every desktop, or from a stranger's
 
 
 def trials(
@@ -34,24 +35,24 @@ def trials(
     allowed: Sequence[Desktop],
     profiles: Mapping[str, Profile],
     uplinks: Iterable[Uplink],
+    *,
+    emergency: bool = False,
 ) -> tuple[Trial, ...]:
-    """Everything this activation has to show: the named endpoints pass, and nothing else does."""
+    """Everything this activation has to show: for a registered laptop the named endpoints pass and nothing else
+    does, for a stranger's nothing at all does (unless HQ's emergency runs)."""
     named = pinholes(allowed)
     opened = set(named)
     found = [
         Trial(what="desktop", host=x.host, protocol=x.protocol, port=x.port, expected=OPEN)
         for x in named
         if x.protocol is Protocol.TCP  # nobody has to answer a lone UDP packet
+    ][: MOST_ROWS // 3]
+    found += [
+        replace(x, what="unregistered", expected=OPEN if emergency else CLOSED, registered=False)
+        for x in found[: MOST_ROWS // 6]
     ]
     hosts = sorted({x.host for x in named}) or [_last(assignment.desktops_network)]
     closed: list[tuple[str, str, Protocol, int]] = []
-    for host in hosts:
-        closed += [
-            ("files", host, Protocol.TCP, _SMB),
-            ("print", host, Protocol.TCP, _PRINT),
-            ("names", host, Protocol.UDP, _DNS),
-        ]
-    closed += [("closed-port", x.host, x.protocol, x.port) for x in must_stay_closed(allowed, profiles)]
     closed += [
         ("other-host", _last(assignment.desktops_network), Protocol.TCP, _RDP),
         ("hub", assignment.hub_address, Protocol.TCP, 22),
@@ -66,6 +67,13 @@ def trials(
                 ("line-device", uplink.lease.gateway, Protocol.TCP, 80),
                 ("line-names", uplink.lease.gateway, Protocol.UDP, _DNS),
             ]
+    for host in hosts:
+        closed += [
+            ("files", host, Protocol.TCP, _SMB),
+            ("print", host, Protocol.TCP, _PRINT),
+            ("names", host, Protocol.UDP, _DNS),
+        ]
+    closed += [("closed-port", x.host, x.protocol, x.port) for x in must_stay_closed(allowed, profiles)]
     known = {(x.host, x.protocol, x.port) for x in found} | {(x.host, x.protocol, x.port) for x in opened}
     for what, host, protocol, port in closed:
         if (host, protocol, port) not in known:

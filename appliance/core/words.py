@@ -250,6 +250,51 @@ REFUSALS: dict[str, Sentence] = {
         "6-11", "【訓練】本番のデスクトップは開きません", "訓練用のデスクトップを開いてください",
         "Drill: real desktops stay closed", "Open the drill desktop",
     ),
+    "not-registered": Sentence(
+        "6-13", "このパソコンは、そのデスクトップに登録されていません",
+        "画面の番号を本部に伝えてください",
+        "This laptop is not registered for that desktop", "Tell HQ the number on the screen",
+    ),
+    "unknown-device": Sentence(
+        "7-10", "そのパソコンは登録されていません", "一覧を確かめてください",
+        "That laptop is not registered", "Check the list",
+    ),
+    "device-name": Sentence(
+        "7-11", "資産番号に使えない文字があります", "英数字と . _ - で32文字までにしてください",
+        "The asset number cannot be used", "Use up to 32 letters, digits, . _ -",
+    ),
+    "device-title": Sentence(
+        "7-12", "表示名が長すぎるか、使えない文字があります", "60文字までにしてください",
+        "The title cannot be used", "Use up to 60 printable characters",
+    ),
+    "device-mac": Sentence(
+        "7-13", "MACアドレスの形が違います", "00-11-22-AA-BB-CC の形で、1台に4つまで書いてください",
+        "A hardware address cannot be read", "Write it like 00-11-22-AA-BB-CC, up to four for a laptop",
+    ),
+    "device-mac-taken": Sentence(
+        "7-14", "そのMACアドレスは別のパソコンに登録されています", "どちらか一方にしてください",
+        "That hardware address belongs to another laptop", "Keep it with one of them",
+    ),
+    "device-desktops": Sentence(
+        "7-15", "開いてよいデスクトップが決まっていません", "1つから16まで選ぶか、* (すべて)だけを書いてください",
+        "Which desktops may be opened is not clear", "Name one to sixteen, or * alone for all",
+    ),
+    "device-columns": Sentence(
+        "7-16", "列の数が違います", "資産番号、表示名、MACアドレス、デスクトップの4列にしてください",
+        "The number of columns is wrong", "Four: asset number, title, hardware addresses, desktops",
+    ),
+    "device-twice": Sentence(
+        "7-17", "同じ資産番号が2行あります", "1行にまとめてください",
+        "The asset number is there twice", "Keep one line",
+    ),
+    "device-list-size": Sentence(
+        "7-18", "一度に登録できる台数か大きさを超えています", "一覧を分けるか、使わないパソコンを外してください",
+        "Too many laptops, or the list is too large", "Split the list, or remove laptops that are not used",
+    ),
+    "emergency-hours": Sentence(
+        "7-19", "緊急の設定は24時間までです", "時間を短くしてください",
+        "The emergency setting lasts 24 hours at most", "Choose fewer hours",
+    ),
     "drill-closed": Sentence(
         "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",
         "The drill desktop opens in drills only", "Open another desktop",
@@ -259,6 +304,7 @@ REFUSALS: dict[str, Sentence] = {
 # What a proof tries; the names are those of `proof.py`.
 TRIAL_WORDS: dict[str, tuple[str, str]] = {
     "desktop": ("接続先のデスクトップ", "desktop"),
+    "unregistered": ("登録していないパソコンから", "from an unregistered laptop"),
     "files": ("ファイル共有", "file sharing"),
     "print": ("印刷", "printing"),
     "names": ("デスクトップの機械での名前の問い合わせ", "names at the desktop's machine"),

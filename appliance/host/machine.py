@@ -27,7 +27,7 @@ from appliance.core.model import (
     Unit,
 )
 from appliance.core.uplinks import TUNNEL_TABLE, read_lease
-from appliance.host import files, namespaces, sysctl, vitals, wireguard
+from appliance.host import files, laptops, namespaces, sysctl, vitals, wireguard
 from appliance.host.clock import Clock, MachineClock, Moments
 from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
@@ -87,7 +87,7 @@ class RealMachine:
             hub=self._heard(probes.hub) if probes else Observed(now=now).hub,
             lines=probes.lines if probes else (),
             desktops=probes.desktops if probes else (),
-            laptops=vitals.laptops(Path(self._machine.run) / "laptops"),
+            laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
         self._moments.looked()

@@ -201,6 +201,9 @@ class Netlink:
         options = {"mtu": mtu} if mtu else {}
         self._at(namespace).link("set", index=self.index(namespace, name), state="up", **options)
 
+    def set_mac(self, namespace: str, name: str, mac: str) -> None:
+        self._at(namespace).link("set", index=self.index(namespace, name), address=mac)
+
     def add_address(self, address: Address) -> None:
         self._address("add", address)
 

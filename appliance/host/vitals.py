@@ -35,11 +35,3 @@ def _temperature() -> float | None:
         except (OSError, ValueError):
             continue
     return None
-
-
-def laptops(leases: Path) -> int:
-    """Laptops and phones that hold an address (dnsmasq's lease file: one line each, IPv4)."""
-    try:
-        return sum(1 for x in leases.read_text(errors="replace").splitlines() if len(x.split()) >= 5)
-    except OSError:
-        return 0

@@ -5,6 +5,7 @@ The door says which boxes there are and what was decided about them, the registe
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,8 +18,9 @@ import sqlalchemy as sa
 from appliance import control
 from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABLE_ROUND_TRIP
 from appliance.hub import register
-from appliance.hub.presence import Presence, presence
+from appliance.hub.presence import DOWN_AFTER, Presence, presence
 from appliance.hub.register import flips, latest, milestones, proofs, reports
+from appliance.hub.reports import Guest, Malformed, read_report
 
 
 class Quality(StrEnum):
@@ -162,6 +164,34 @@ def _since(row: Mapping[str, Any] | None, seen: Presence) -> float | None:
 def latest_rows(engine: sa.Engine) -> Sequence[Mapping[str, Any]]:
     with register.reading(engine) as connection:
         return [dict(row) for row in connection.execute(sa.select(latest)).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Who is behind a box, as its newest report tells."""
+
+    devices: tuple[str, ...] = ()
+    guests: tuple[Guest, ...] = ()
+
+
+def present(engine: sa.Engine, now: float) -> dict[str, Present]:
+    """Of every box that was heard in time and lately."""
+    same = sa.and_(
+        reports.c.box == latest.c.box, reports.c.boot_id == latest.c.boot_id, reports.c.seq == latest.c.seq
+    )
+    query = (
+        sa.select(latest.c.box, reports.c.body)
+        .join(reports, same)
+        .where(latest.c.last_ping > now - DOWN_AFTER)
+    )
+    with register.reading(engine) as connection:
+        rows = list(connection.execute(query))
+    found = {}
+    for box, body in rows:
+        with contextlib.suppress(Malformed):  # it was read before; a newer HQ may be stricter
+            report = read_report(body)
+            found[str(box)] = Present(devices=report.devices, guests=report.guests)
+    return found
 
 
 def board(door: Path, engine: sa.Engine, now: float) -> Board:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from appliance.core.clock import is_nonce
+from appliance.core.devices import is_mac, short_number
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ MAX_BODY = 64 * 1024  # characters of one report
 MAX_DESKTOPS = 64
 MAX_MILESTONES = 32
 MAX_PROOF_ROWS = 256
+MAX_DEVICES, MAX_GUESTS = 256, 64
 IN_TIME = 15.0  # seconds a report may have waited on the box
 READ_BEFORE = 5.0  # seconds by which a report may be younger than the uptime its envelope names
 
@@ -66,6 +68,15 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A laptop or phone behind a box that nobody registered; `host` is what it calls itself."""
+
+    number: str
+    mac: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One health ping. Times by the box's clock; `uptime` by its boot clock; `loss`, `memory`, `disk` 0..1."""
 
@@ -94,6 +105,8 @@ class Report:
     proof: Proof | None = None
     nonce: str = ""  # the box asks for the time
     forget: bool = False  # and that its last handshake be forgotten
+    devices: tuple[str, ...] = ()  # registered laptops that are there
+    guests: tuple[Guest, ...] = ()
 
 
 def clean(text: str, limit: int) -> str:
@@ -183,6 +196,8 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         proof=_optional(body, "proof", _proof),
         nonce=body["nonce"] if is_nonce(body.get("nonce")) else "",
         forget=body.get("forget") is True,
+        devices=tuple(_text({"devices": x}, "devices", NAME) for x in _list(body, "devices", MAX_DEVICES)),
+        guests=tuple(map(_guest, _list(body, "guests", MAX_GUESTS))),
     )
 
 
@@ -239,6 +254,22 @@ def _whole(body: dict[str, Any], key: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise Malformed(f"{key}: out of range")
     return value
+
+
+def _list(body: dict[str, Any], key: str, limit: int) -> list[Any]:
+    value = body.get(key, [])
+    if not isinstance(value, list) or len(value) > limit:
+        raise Malformed(f"{key}: not a list of at most {limit}")
+    return value
+
+
+def _guest(guest: Any) -> Guest:
+    if not isinstance(guest, dict):
+        raise Malformed("guests: not an object")
+    mac = guest.get("mac")
+    if not isinstance(mac, str) or not is_mac(mac):
+        raise Malformed("guests: not a hardware address")
+    return Guest(number=short_number(mac), mac=mac, host=_words(guest, "host", 64))
 
 
 def _optional(body: dict[str, Any], key: str, read: Callable[[dict[str, Any], str], T]) -> T | None:

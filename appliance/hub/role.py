@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import clock, fleet, peers, scout
+from appliance.core import clock, devices, fleet, peers, scout
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -42,11 +42,11 @@ E = TypeVar("E", bound=StrEnum)
 STAFF = frozenset(
     {
         "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
-        "add-desktop", "remove-desktop",
+        "add-desktop", "remove-desktop", "devices", "add-device", "remove-device", "import-devices", "emergency",
     }
 )  # fmt: skip
 INTAKE = frozenset({"enrol", "whois", "assignment", "time"})
-READING = frozenset({"fleet", "show-ticket", "whois", "assignment", "time", "snapshot", "status"})
+READING = frozenset({"fleet", "devices", "show-ticket", "whois", "assignment", "time", "snapshot", "status"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +177,8 @@ class HubRole:
         match request["ask"]:
             case "fleet":
                 return fleet_view(snapshot)
+            case "devices":
+                return {"devices": dump_masked(config.devices)}
             case "show-ticket":
                 invitation = fleet.find_invitation(config, _text(request, "id"))
                 if fleet.invitation_state(invitation, now) != "open":
@@ -231,8 +233,32 @@ class HubRole:
                 self._asked.setdefault(asking.tunnel_public, self._monotonic() + clock.FORGET_DELAY)
                 return self._time(request, forgets=True)
             case _:
+                return self._obey_about_devices(request, now)
+        return {}
+
+    def _obey_about_devices(self, request: dict[str, Any], now: float) -> dict[str, Any]:
+        match request["ask"]:
+            case "add-device":
+                words = (_text(request, "name"), _text(request, "title"))
+                device = devices.device_from(
+                    self._config, *words, _texts(request, "macs"), _texts(request, "desktops")
+                )
+                self._save(devices.add_device(self._config, device))
+            case "remove-device":
+                self._save(devices.remove_device(self._config, _text(request, "name")))
+            case "import-devices":
+                return self._import(_text(request, "text"))
+            case "emergency":
+                box, hours = _text(request, "box"), _number(request, "hours")
+                self._save(devices.set_emergency(self._config, box, hours, _text(request, "by"), now))
+            case _:
                 raise Refused("bad-request")
         return {}
+
+    def _import(self, text: str) -> dict[str, Any]:
+        config, rows, problems = devices.import_devices(self._config, text)
+        self._save(config)
+        return {"rows": rows, "problems": dump_masked(problems), "devices": len(config.devices)}
 
     def _issue(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         wished = request.get("mission")
@@ -347,6 +373,8 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
                 "lan": x.lan,
                 "tunnel_address": x.tunnel_address,
                 "mission": dump_masked(x.mission),
+                "emergencies": dump_masked(x.emergencies),
+                "any_laptop_until": devices.emergency_end(x.emergencies),
                 "handshake": snapshot.handshakes.get(x.tunnel_public, 0.0),
                 "endpoint": endpoints.get(x.tunnel_public, ""),
             }
@@ -380,6 +408,13 @@ def _text(request: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise Refused("bad-request")
     return value
+
+
+def _texts(request: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = request.get(name)
+    if not isinstance(value, list) or len(value) > 64 or not all(isinstance(x, str) for x in value):
+        raise Refused("bad-request")
+    return tuple(value)
 
 
 def _number(request: dict[str, Any], name: str) -> float:

@@ -136,7 +136,8 @@ def addresses(exercise: Exercise, ports: dict[str, int]) -> str:
   1. HQ: sign in, issue an invitation (招待QRコード) for a site, with a mission.
   2. Wizard: paste the invitation's text, or upload its QR picture; answer the question about the site.
   3. Watch the wizard turn green, and the box appear on HQ's board.
-     When it is green, the laptop opens the desktop by itself and a screenshot is kept.
+     When it is green, the laptop opens the desktop by itself and a screenshot is kept: HQ registered it ({machines.DEVICE}).
+     The wizard's own page says that its device is not registered: register it on HQ's page of laptops.
 
   Look in:    ip netns exec {exercise.place.namespace("laptop")} ip address
   Pull a cable: ip -n {exercise.place.namespace("router-a")} link set lan0 down    (and up again)

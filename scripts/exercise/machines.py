@@ -19,11 +19,12 @@ from appliance.control import Refused, Unreachable, ask
 from scripts.exercise import processes
 from scripts.exercise.place import Place, started_at
 from scripts.exercise.processes import Running, run, within
-from scripts.exercise.topology import CABLES
+from scripts.exercise.topology import CABLES, LAPTOP_MAC
 
 CLONE = Path(__file__).parents[2]
 PACKAGES = ("appliance", "webui")
 HQ_NAME = "のろし市 災害対策本部"
+DEVICE = "NS-0001"  # the laptop's asset number
 SITE = "柿崎総合体育館"
 ADMIN = "admin"
 ENDPOINT = "203.0.113.10:51820"
@@ -227,6 +228,10 @@ def found_hq(place: Place, password: str, certificate: str) -> None:
     noroshi(
         *(place, "hq", "hq", "desktop", "add", "gyomu-01", "--title", "業務デスクトップ 1"),
         *("--host", "10.10.0.20", "--profile", "rdp", "--certificate", certificate),
+    )
+    noroshi(
+        *(place, "hq", "hq", "device", "add", DEVICE, "--title", "避難所のパソコン"),
+        *("--mac", LAPTOP_MAC, "--desktop", "*"),
     )
 
 

@@ -15,7 +15,12 @@ from pathlib import Path
 
 MACHINES = ("hq", "desk", "internet", "router-a", "router-b", "box", "field", "laptop", "phone")
 MADE_BY_THE_BOX = frozenset({"field"})
-PASSING = ("field-proof", "box-off", "hq-off")  # there for a moment only, unless something died then
+PASSING = (
+    "field-proof",
+    "field-proof2",
+    "box-off",
+    "hq-off",
+)  # there for a moment only, unless something died then
 
 
 class Occupied(Exception):

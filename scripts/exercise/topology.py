@@ -34,6 +34,7 @@ class End:
     link: str
     address: str = ""
     up: bool = True
+    mac: str = ""  # "" = whatever the kernel draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ ROUTERS = {
     "b": Router(name="b", lan="192.168.8.1", internet_side="rb0"),
 }
 
+LAPTOP_MAC = "02:6e:6f:72:6f:01"  # the one device that the exercise's HQ registers; the phone is nobody's
 CABLES: tuple[tuple[End, End], ...] = (
     (
         End(machine="internet", link="hq0", address="203.0.113.1/24"),
@@ -84,7 +86,7 @@ CABLES: tuple[tuple[End, End], ...] = (
         End(machine="hq", link="corp0", address="10.10.0.1/24"),
         End(machine="desk", link="eth0", address="10.10.0.20/24"),
     ),
-    (End(machine="box", link="port1", up=False), End(machine="laptop", link="eth0")),
+    (End(machine="box", link="port1", up=False), End(machine="laptop", link="eth0", mac=LAPTOP_MAC)),
     (End(machine="box", link="port2", up=False), End(machine="phone", link="eth0")),
 )
 
@@ -211,7 +213,8 @@ def _cable(place: Place, left: End, right: End) -> None:
     other = place.namespace(right.machine)
     _ip(place, left.machine, f"link add {left.link} type veth peer name {right.link} netns {other}")
     for end in (left, right):
-        lines = [f"address add {end.address} dev {end.link}"] if end.address else []
+        lines = [f"link set {end.link} address {end.mac}"] if end.mac else []
+        lines += [f"address add {end.address} dev {end.link}"] if end.address else []
         lines += [f"link set {end.link} up"] if end.up else []
         if lines:
             _ip(place, end.machine, *lines)

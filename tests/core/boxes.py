@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from appliance.core.desired import field_box, hub
 from appliance.core.desktops import refusals
+from appliance.core.devices import by_mac, hosts_file, seats, seats_of
 from appliance.core.model import (
     Config,
     Desired,
@@ -72,7 +73,18 @@ def desired_box(config: Config, phase: Phase, hardware: Hardware, state: Observe
     )
     status = Status(phase=phase, reason=REASON_OF[phase], since=NOW)
     public = machines.key_pair(5001)[1]
-    return field_box(config, status, hardware.machine, uplinks, allowed, invitation_public=public)
+    known = by_mac(assignment.devices if assignment else ())
+    taken = seats({}, state.laptops, known, assignment.lan) if assignment else {}
+    return field_box(
+        config,
+        status,
+        hardware.machine,
+        uplinks,
+        allowed,
+        invitation_public=public,
+        seats=seats_of(taken, known, allowed),
+        hosts=hosts_file(taken),
+    )
 
 
 def desired_hub(config: HubConfig, now: float = NOW) -> Desired:
@@ -81,7 +93,12 @@ def desired_hub(config: HubConfig, now: float = NOW) -> Desired:
 
 
 def start(hardware: Hardware) -> Observed:
-    return replace(sockets(hardware.machine, *hardware.plugged), leases=hardware.leases, now=NOW)
+    return replace(
+        sockets(hardware.machine, *hardware.plugged),
+        leases=hardware.leases,
+        laptops=machines.LAPTOPS,
+        now=NOW,
+    )
 
 
 def settled(desired: Desired, state: Observed, turns: int = 4) -> Observed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
+from appliance.core.devices import by_mac, emergency_runs, hosts_file, seats, seats_of
 from appliance.core.model import Config, Desired, HubProbe, JoinStage, Machine, Observed, Status
 from appliance.core.phase import facts_of, judge
 from appliance.core.plan import (
@@ -47,7 +48,19 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
     joining = config.joining
     invited = joining is not None and joining.stage is JoinStage.INVITED
     public = public_of(joining.ticket.invitation_key) if joining and invited else ""
-    return status, field_box(config, status, machine, uplinks, allowed, invitation_public=public)
+    known = by_mac(assignment.devices if assignment else ())
+    taken = seats({}, observed.laptops, known, assignment.lan) if assignment else {}
+    return status, field_box(
+        config,
+        status,
+        machine,
+        uplinks,
+        allowed,
+        invitation_public=public,
+        seats=seats_of(taken, known, allowed),
+        hosts=hosts_file(taken),
+        any_laptop=emergency_runs(assignment, observed.now),
+    )
 
 
 def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step

@@ -138,7 +138,7 @@ def test_no_address_of_a_name_server_adds_anything(address: str) -> None:
         dns(dns=(address + "\n",))
 
 
-@pytest.mark.parametrize(("network", "first", "last"), [("10.211.0.0/26", 2, 61), (WIZARD_LAN, 2, 61)])
+@pytest.mark.parametrize(("network", "first", "last"), [("10.211.0.0/26", 2, 60), (WIZARD_LAN, 2, 60)])
 def test_laptops_get_every_address_but_the_box_s_and_the_proof_s(network: str, first: int, last: int) -> None:
     start = network.rpartition(".")[0]
     assert f"dhcp-range={start}.{first},{start}.{last},255.255.255.192" in dns(network=network)

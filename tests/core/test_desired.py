@@ -116,7 +116,7 @@ def test_an_access_point_runs_only_where_there_is_a_radio() -> None:
     with_radio, _ = box_in("wireless", Phase.PROTECTED, "radio")
     without, _ = box_in("wireless", Phase.PROTECTED, "one-line")
     assert "hostapd" in {x.name for x in with_radio.units}
-    assert "hostapd" not in {x.name for x in without.units} and len(without.files) == 1
+    assert "hostapd" not in {x.name for x in without.units} and len(without.files) == 2
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from appliance.core import firewall
 from appliance.core.desktops import pinholes
-from appliance.core.firewall import FieldRules
+from appliance.core.firewall import FieldRules, Seat
 from appliance.core.model import OPEN_PHASES, MissionKind, Phase, Protocol
 from tests import machines
 from tests.core.boxes import CONFIGS, MACHINES, box_in, desired_box, desired_hub, start
@@ -22,15 +22,21 @@ from tests.machines import KUNREN, NOW, SOUMU, ZEIMU
 
 OPEN = sorted(OPEN_PHASES)
 CLOSED = sorted(set(Phase) - OPEN_PHASES)
+SEAT = Seat(mac="02:00:00:00:00:01", address="10.211.0.2", pinholes=pinholes((SOUMU, ZEIMU)))
+OTHER = Seat(mac="02:00:00:00:00:03", address="10.211.0.4", pinholes=pinholes((ZEIMU,)))
 RULES = FieldRules(
     phase=Phase.PROTECTED,
     box_addresses=("10.86.86.1", "10.211.0.1"),
     lan_network="10.211.0.0/26",
     hub_address="10.210.0.1",
     pinholes=pinholes((SOUMU, ZEIMU)),
+    seats=(SEAT,),
     dns=("10.10.0.53",),
     courier_uid=64302,
 )
+
+
+PAIR = "ether saddr . ip saddr { 02:00:00:00:00:01 . 10.211.0.2 } accept"
 
 
 def chain(ruleset: str, name: str) -> list[str]:
@@ -63,17 +69,46 @@ def test_an_open_phase_forwards_pinholes_and_their_answers_only(phase: Phase) ->
     rules = accepts(firewall.field(replace(RULES, phase=phase)), "forward")
     there = [x for x in rules if x.startswith('iifname "lan0"')]
     assert there == [
-        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 tcp dport { 3389 } accept',
-        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 udp dport { 3389 } accept',
-        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 tcp dport { 3389 } accept',
-        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 udp dport { 3389 } accept',
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 tcp dport { 3389 } ' + PAIR,
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.20 udp dport { 3389 } ' + PAIR,
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 tcp dport { 3389 } ' + PAIR,
+        'iifname "lan0" oifname "wg0" ip saddr 10.211.0.0/26 ip daddr 10.10.0.21 udp dport { 3389 } ' + PAIR,
     ]
     back = [x for x in rules if x not in there]
     assert all(x.startswith('iifname "wg0" oifname "lan0" ct state ') for x in back)
     assert not any("new" in x for x in back)
+    assert all("ip daddr { 10.211.0.2 }" in x for x in back if "established" in x)
 
 
-@pytest.mark.parametrize("missing", [{"pinholes": ()}, {"lan_network": ""}])
+def test_each_seat_reaches_its_own_desktops_and_without_a_seat_nothing_passes() -> None:
+    rules = accepts(firewall.field(replace(RULES, seats=(SEAT, OTHER))), "forward")
+    there = [x for x in rules if x.startswith('iifname "lan0"')]
+    assert all("02:00:00:00:00:03" not in x for x in there if "10.10.0.20" in x)
+    both = "{ 02:00:00:00:00:01 . 10.211.0.2, 02:00:00:00:00:03 . 10.211.0.4 }"
+    assert all(both in x for x in there if "10.10.0.21" in x)
+    assert all("ether saddr . ip saddr" in x for x in there)
+    nobody = accepts(firewall.field(replace(RULES, seats=())), "forward")
+    assert not [x for x in nobody if "dport" in x or "sport" in x]
+
+
+def test_in_an_emergency_the_whole_lan_reaches_what_is_open_and_no_more() -> None:
+    for phase in OPEN:
+        rules = accepts(firewall.field(replace(RULES, phase=phase, seats=(), any_laptop=True)), "forward")
+        assert len([x for x in rules if x.startswith('iifname "lan0"')]) == 4
+        assert not any("ether" in x for x in rules)
+    for phase in CLOSED:
+        assert accepts(firewall.field(replace(RULES, phase=phase, any_laptop=True)), "forward") == []
+
+
+@given(
+    st.text(max_size=40) | st.sampled_from(["02:00:00:00:00:01 . 10.0.0.1 } accept;", "02-00-00-00-00-01"])
+)
+def test_a_hardware_address_is_one_or_there_is_no_ruleset(mac: str) -> None:
+    with pytest.raises(ValueError):
+        firewall.field(replace(RULES, seats=(replace(SEAT, mac=mac),)))
+
+
+@pytest.mark.parametrize("missing", [{"pinholes": (), "seats": ()}, {"lan_network": ""}])
 def test_an_open_phase_without_a_desktop_or_without_a_prefix_forwards_nothing(
     missing: dict[str, object],
 ) -> None:
@@ -196,7 +231,9 @@ def test_nft_would_have_complained() -> None:
 @needs_nft
 def test_many_desktops_fit_one_transaction() -> None:
     hosts = tuple(machines.desktop(f"d{i}", f"10.10.1.{i}") for i in range(1, 200))
-    assert nft_accepts(firewall.field(replace(RULES, pinholes=pinholes(hosts)))) == ""
+    rules = replace(RULES, pinholes=pinholes(hosts), seats=(replace(SEAT, pinholes=pinholes(hosts)), OTHER))
+    assert nft_accepts(firewall.field(rules)) == ""
+    assert nft_accepts(firewall.field(replace(rules, any_laptop=True))) == ""
 
 
 def test_the_ruleset_depends_on_what_is_open_and_on_no_order() -> None:

@@ -39,8 +39,16 @@ def test_files_printing_names_the_internet_and_the_line_device_are_expected_clos
 
 
 def test_no_target_is_tried_twice_and_none_is_both() -> None:
-    assert len({(x.host, x.protocol, x.port) for x in ALL}) == len(ALL)
-    assert not targets(OPEN) & targets(CLOSED)
+    assert len({(x.host, x.protocol, x.port, x.registered) for x in ALL}) == len(ALL)
+    strangers = {(x.host, x.protocol.value, x.port) for x in ALL if not x.registered}
+    assert targets(OPEN) & targets(CLOSED) == strangers
+
+
+def test_a_stranger_s_laptop_must_reach_no_desktop_but_in_an_emergency() -> None:
+    rows = [x for x in ALL if not x.registered]
+    assert rows and {(x.what, x.expected) for x in rows} == {("unregistered", CLOSED)}
+    free = trials(assignment(), (SOUMU,), PROFILES, (), emergency=True)
+    assert {x.expected for x in free if not x.registered} == {OPEN}
 
 
 def test_a_mission_without_a_desktop_still_shows_that_nothing_passes() -> None:
@@ -50,7 +58,9 @@ def test_a_mission_without_a_desktop_still_shows_that_nothing_passes() -> None:
 
 def test_many_desktops_make_a_proof_of_bounded_length() -> None:
     many = tuple(desktop(f"d{i}", f"10.10.0.{i}") for i in range(1, 250))
-    assert len(trials(assignment(), many, PROFILES, (LINE,))) <= MOST_ROWS
+    rows = trials(assignment(), many, PROFILES, (LINE,))
+    assert len(rows) <= MOST_ROWS
+    assert {"desktop", "unregistered", "internet", "line-device", "hub"} <= {x.what for x in rows}
 
 
 def test_a_desktop_on_the_last_address_of_its_network_is_not_expected_closed() -> None:
@@ -58,7 +68,7 @@ def test_a_desktop_on_the_last_address_of_its_network_is_not_expected_closed() -
     rows = trials(assignment(), (last,), PROFILES, ())
     assert [
         x.expected for x in rows if (x.host, x.port, x.protocol) == ("10.10.0.254", 3389, Protocol.TCP)
-    ] == [OPEN]
+    ] == [OPEN, CLOSED]
 
 
 def test_evidence_is_good_only_when_every_row_is_as_expected() -> None:

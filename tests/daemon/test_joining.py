@@ -143,6 +143,7 @@ def walk(world: World, cut: int | None, *, tear: bool = False) -> None:
     world.until(Phase.PROTECTED)
     world.cut_after = None
     world.tick(3)
+    world.end_proof()
 
 
 def end(world: World) -> tuple[object, ...]:
@@ -198,11 +199,13 @@ def test_a_power_cut_between_two_steps_ends_the_same(
 
 def test_a_daemon_that_crashed_finds_its_machine_again_and_nothing_is_interrupted(world: World) -> None:
     world.joined()
+    world.end_proof()
     done = len(world.sim.done)
     before = world.sim.state
     world.start_daemon()
     world.tick(1)
     assert world.open
+    world.end_proof()
     assert world.sim.state.firewalls == before.firewalls and world.sim.state.tunnel is not None
     kinds = {type(x).__name__ for x in world.sim.done[done:]}
     assert kinds <= {"SetFirewall", "WriteFile", "RestartUnit"}, kinds

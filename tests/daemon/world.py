@@ -129,7 +129,7 @@ class World:
 
     def _fresh_run(self) -> None:
         shutil.rmtree(self.run, ignore_errors=True)
-        for name in ("outbox", "inbox", "courier", "leases"):
+        for name in ("outbox", "inbox", "courier", "leases", "dhcp", "seats"):
             (self.run / name).mkdir(parents=True)
 
     def switch_on(self) -> None:
@@ -162,6 +162,7 @@ class World:
             verify_rdp=_is_signed,
             clock=self.clock,
             new_access_point=lambda serial: AccessPoint(ssid=serial, passphrase=Secret("kakizaki-2027")),
+            wake=lambda: None,
         )
 
     def _aim(self, target: Target) -> None:
@@ -172,7 +173,7 @@ class World:
     def _ring(self) -> None:
         self.rings += 1
 
-    def _prove(self, snapshot: Snapshot) -> dict[str, Any]:
+    def _prove(self, snapshot: Snapshot, mac: str) -> dict[str, Any]:
         assignment = snapshot.config.assignment
         assert assignment is not None
         tried = trials(assignment, snapshot.allowed, self.profiles, snapshot.uplinks)
@@ -235,6 +236,17 @@ class World:
                 return
             self.tick()
         raise AssertionError(f"never {phase}; {self.phases[-1]}, file {self._stored()}")
+
+    def end_proof(self) -> None:
+        """Until the proof of this activation is done and its laptop is out of the rules again."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            proof = self.role._proving.proof
+            if proof and not proof["running"] and not self.role._proving._laptop:
+                break
+            self.tick()
+            time.sleep(0.005)
+        self.tick(2)
 
     def _stored(self) -> str:
         return (

@@ -17,6 +17,7 @@ from tests.host.spaces import needs_root, spaces
 
 pytestmark = needs_root
 LAN = "10.211.0.0/26"
+MAC = "02:00:00:00:00:07"
 RULES = """
 table inet noroshi {
   chain input {
@@ -60,7 +61,7 @@ def test_outcomes_tell_our_own_refusal_from_a_hosts_and_from_silence(
         _trial(box, 8004): UNCLEAR,  # swallowed: proves nothing
         _trial("2001:db8::80", 80): CLOSED,
     }
-    assert dict(prover.prove(wanted, bridge, LAN)) == wanted
+    assert dict(prover.prove(wanted, bridge, LAN, MAC)) == wanted
     _assert_gone(bridge)
 
 
@@ -68,7 +69,7 @@ def test_it_leaves_nothing_even_when_it_cannot_be_made(bridge: Bridge) -> None:
     netlink = Netlink()
     netlink.remove_link(bridge.namespace, "br-lan")
     with pytest.raises(FileNotFoundError):
-        prover.prove([_trial("10.10.0.20", 445)], bridge, LAN)
+        prover.prove([_trial("10.10.0.20", 445)], bridge, LAN, MAC)
     netlink.close()
     _assert_gone(bridge)
 
@@ -76,7 +77,7 @@ def test_it_leaves_nothing_even_when_it_cannot_be_made(bridge: Bridge) -> None:
 def test_what_a_dead_one_left_is_not_in_the_way(bridge: Bridge) -> None:
     namespaces.make(f"{bridge.peer_namespace}-proof")
     box = lan_address(LAN).split("/")[0]
-    assert prover.prove([_trial(box, 8001)], bridge, LAN)[0][1] == CLOSED
+    assert prover.prove([_trial(box, 8001)], bridge, LAN, MAC)[0][1] == CLOSED
     _assert_gone(bridge)
 
 

@@ -37,6 +37,8 @@ def box(number: int, **changes: Any) -> dict[str, Any]:
         "lan": f"10.211.0.{64 * (number % 4)}/26",
         "tunnel_address": address(number),
         "mission": None,
+        "emergencies": [],
+        "any_laptop_until": 0.0,
         "handshake": 0.0,
         "endpoint": "198.51.100.2:40000",
     }
@@ -61,6 +63,7 @@ class FakeHub:
         self.keys: dict[str, str] = {}
         self.invitations: dict[str, dict[str, Any]] = {}
         self.desktops = [copy.deepcopy(DESK)]
+        self.devices: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self._server: socketserver.ThreadingUnixStreamServer | None = None
 
@@ -166,6 +169,38 @@ class FakeHub:
         if not any(d["name"] == name for d in self.desktops):
             raise Refusal("unknown-desktop")
         self.desktops = [d for d in self.desktops if d["name"] != name]
+        return {}
+
+    def do_devices(self) -> dict[str, Any]:
+        return {"devices": self.devices}
+
+    def do_add_device(
+        self, name: str, title: str, macs: list[str], desktops: list[str], by: str
+    ) -> dict[str, Any]:
+        if any(d["name"] == name for d in self.devices):
+            raise Refusal("name-taken")
+        self.devices.append({"name": name, "title": title, "macs": macs, "desktops": desktops})
+        return {}
+
+    def do_remove_device(self, name: str, by: str) -> dict[str, Any]:
+        if not any(d["name"] == name for d in self.devices):
+            raise Refusal("unknown-device")
+        self.devices = [d for d in self.devices if d["name"] != name]
+        return {}
+
+    def do_import_devices(self, text: str, by: str) -> dict[str, Any]:
+        problems = [
+            {"line": line, "code": "device-mac", "value": row}
+            for line, row in enumerate(text.splitlines(), 1)
+            if "nonsense" in row
+        ]
+        return {"rows": 0 if problems else len(text.splitlines()), "problems": problems, "devices": 0}
+
+    def do_emergency(self, box: str, hours: float, by: str) -> dict[str, Any]:
+        now = time.time()
+        record = self._box(box)
+        record["emergencies"] = [{"start": now, "end": now + hours * 3600, "by": by}]
+        record["any_laptop_until"] = now + hours * 3600
         return {}
 
     def do_whois(self, address: str) -> dict[str, Any]:

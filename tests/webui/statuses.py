@@ -58,6 +58,8 @@ def status(phase: str, reason: Reason, **more: Any) -> Status:
         "lan": "",
         "milestones": {},
         "proof": None,
+        "visitor": None,
+        "any_laptop_until": 0.0,
     }
     return {**known, **copy.deepcopy(more)}
 
@@ -118,6 +120,15 @@ DRILL = status(
         ],
     },
 )  # fmt: skip
+NOBODY = {"registered": False, "device": "", "number": "123-456", "emergency": False}
+UNREGISTERED = status("PROTECTED", Reason.ALL_WELL, **{**AT_WORK, "desktops": [], "visitor": NOBODY})
+EMERGENCY = status(
+    "PROTECTED",
+    Reason.ALL_WELL,
+    **AT_WORK,
+    visitor={**NOBODY, "emergency": True},
+    any_laptop_until=NOW + 3600,
+)
 RECONNECTING = status(
     "CONNECTING", Reason.HUB_SILENT, **{**AT_WORK, "desktops": [{**DESK, "open": False, "answer": "silent"}]}
 )
@@ -139,6 +150,8 @@ EVERY: dict[str, Status] = {
     "with-wifi": WITH_WIFI,
     "weak": WEAK,
     "drill": DRILL,
+    "unregistered": UNREGISTERED,
+    "emergency": EMERGENCY,
     "reconnecting": RECONNECTING,
     "cut": CUT,
     "stored": STORED,

@@ -209,7 +209,29 @@ def test_the_desktop_file_is_handed_over_as_it_came(phone: Visitor, box: Recorde
     assert page.answer.headers["Content-Type"] == "application/x-rdp"
     assert page.answer.headers["Content-Disposition"] == "attachment; filename=desk-1.rdp"
     assert page.answer.get_data() == b"full address:s:10.10.0.20\r\nredirectclipboard:i:0\r\n"
-    assert box.questions("rdp-file") == [{"ask": "rdp-file", "desktop": "desk-1"}]
+    asked = {"ask": "rdp-file", "desktop": "desk-1", "visitor": "127.0.0.1"}
+    assert box.questions("rdp-file") == [asked]
+
+
+def test_a_laptop_that_nobody_registered_is_shown_its_number_and_no_desktop(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = statuses.UNREGISTERED
+    page = phone.get()
+    assert page.step == "done" and "このパソコンは登録されていません" in page.text
+    assert "番号を本部に伝えてください" in page.text and "123-456" in page.text
+    assert "このパソコンで開く" not in page.html.split("data-unregistered")[0]
+    assert ".rdp" not in page.html
+    assert {x["visitor"] for x in box.questions("status")} == {"127.0.0.1"}
+
+
+def test_while_the_emergency_runs_its_end_is_said_and_the_desktops_are_there(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = statuses.EMERGENCY
+    page = phone.get()
+    assert "どのパソコンからも開けます" in page.text and "登録されていません" not in page.text
+    assert "desk-1.rdp" in page.html
 
 
 def test_an_unknown_desktop_is_refused_in_words(phone: Visitor, box: RecordedDoor) -> None:

@@ -21,6 +21,8 @@ TABLE = {
     "with-wifi": (Step.DONE, "good"),
     "weak": (Step.DONE, "work"),
     "drill": (Step.DONE, "good"),
+    "unregistered": (Step.DONE, "good"),
+    "emergency": (Step.DONE, "good"),
     "reconnecting": (Step.DONE, "work"),
     "cut": (Step.LINE, "work"),
     "stored": (Step.STANDBY, "calm"),

@@ -36,7 +36,7 @@ class Pages:
     def status(self) -> Facts | None:
         """None when the box's program does not answer: then there is one screen, `closed`."""
         try:
-            return ask(self.door, {"ask": "status"})
+            return ask(self.door, {"ask": "status", **_visitor()})
         except (Unreachable, Refused):
             current_app.logger.warning("the door does not answer")
             return None
@@ -155,7 +155,7 @@ class Pages:
     # ------------------------------------------------------------------------------- what there is to take
 
     def desktop_file(self, name: str) -> Response:
-        answer = self.ask(ask="rdp-file", desktop=name)
+        answer = self.ask(ask="rdp-file", desktop=name, **_visitor())
         if isinstance(answer, Sentence):
             return _trouble(answer, 404)
         taken = Response(answer["file"].encode(), content_type="application/x-rdp")
@@ -239,6 +239,11 @@ class Pages:
             if not stream.read(65536):
                 break
         return self.again(sentences.upload_too_large(), "", 413)
+
+
+def _visitor() -> dict[str, str]:
+    """Who looks: a laptop is shown its own desktops, and one that nobody registered its number."""
+    return {"visitor": request.remote_addr} if request.remote_addr else {}
 
 
 @lru_cache(maxsize=4)

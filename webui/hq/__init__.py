@@ -16,10 +16,10 @@ from appliance.hub import people
 from appliance.hub.people import Role
 from appliance.hub.register import open_register, open_staff
 from webui import language, security
-from webui.hq import access, boxes, desktops, overview, sign_in, staff, tickets, trouble, wording
+from webui.hq import access, boxes, desktops, devices, overview, sign_in, staff, tickets, trouble, wording
 from webui.hq.desk import Desk
 
-PARTS = (sign_in, overview, tickets, boxes, desktops, staff)
+PARTS = (sign_in, overview, tickets, boxes, desktops, devices, staff)
 
 
 def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flask:
@@ -35,6 +35,7 @@ def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flas
     app.extensions["noroshi-desk"] = Desk(door, register)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.config["MAX_FORM_MEMORY_SIZE"] = 64 * 1024
+    devices.install(app)
     CSRFProtect(app)
     language.install(app, ("messages", "hq"))
     wording.install(app)

@@ -10,6 +10,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance import control
+from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
 from appliance.hub import audit
 from appliance.hub.people import Role
@@ -50,6 +51,21 @@ def start_mission(name: str) -> tuple[str, int] | Response:
 def end_mission(name: str) -> Response:
     desk().ask("end-mission", box=name, by=my_name())
     _note("end-mission", name, "")
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
+@views.post("/<name>/emergency")
+@serves(Role.OFFICER)
+def emergency(name: str) -> tuple[str, int] | Response:
+    """Any laptop behind this box reaches its desktops until the end; 0 hours ends it now."""
+    try:
+        hours = fields.whole("hours", _("時間"), 0, int(LONGEST_EMERGENCY))
+        desk().ask("emergency", box=name, hours=hours, by=my_name())
+    except fields.BadField as problem:
+        return _page(name, str(problem)), 400
+    except control.Refused as refused:
+        return _page(name, " ".join(sentence(refused)[:2])), 409
+    _note("emergency", name, f"{hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -95,6 +111,7 @@ def _page(name: str, problem: str = "") -> str:
         story=timeline.story(seen),
         steps=timeline.steps(box.milestones),
         kinds=list(MissionKind),
+        there=desk().present().get(name),
         now=board.now,
         problem=problem,
         form=request.form,

@@ -18,7 +18,7 @@ from flask import current_app
 
 from appliance import control
 from appliance.hub import board, records
-from appliance.hub.board import Board, History
+from appliance.hub.board import Board, History, Present
 
 FRESH = 1.0  # seconds one picture of the board is good for
 
@@ -79,6 +79,10 @@ class Desk:
 
     def history(self, box: str) -> History:
         return board.history(self._register, box, time.time())
+
+    def present(self) -> dict[str, Present]:
+        """Who is behind which box, by its newest report."""
+        return board.present(self._register, time.time())
 
     def keep_house(self, now: float, prune: bool) -> None:
         """For the timer: silence becomes flips even when nobody looks."""

@@ -219,4 +219,8 @@ def deed(value: str) -> str:
         "revoke": _("箱の利用を停止した"),
         "add-desktop": _("デスクトップを加えた"),
         "remove-desktop": _("デスクトップを外した"),
+        "add-device": _("パソコンを登録した"),
+        "remove-device": _("パソコンを外した"),
+        "import-devices": _("パソコンの一覧を読み込んだ"),
+        "emergency": _("緊急の設定を変えた"),
     }.get(value, value)
