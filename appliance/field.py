@@ -341,7 +341,7 @@ class FieldRole:
     def _aim(self, snapshot: Snapshot) -> None:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
-        pace = pace_for(snapshot.uplinks, in_use=is_open and snapshot.observed.laptops > 0)
+        pace = pace_for(snapshot.uplinks, in_use=is_open and bool(snapshot.observed.laptops))
         self._tools.aim(
             Target(
                 hub=hub_address(config) if tunnel and tunnel.peers else "",
