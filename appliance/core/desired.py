@@ -199,8 +199,7 @@ def _outside_ruleset(machine: Machine, tunnel: Tunnel | None, uplinks: tuple[Upl
         host, _, port = peer.endpoint.rpartition(":")
         endpoints.append((host.strip("[]"), int(port)))
     pair = [x for x in uplinks if x.active or x.doubled]
-    outside = firewall.outside(machine.uplinks, endpoints, twice=len(pair) == 2)
-    return outside + twice.ruleset(pair)
+    return firewall.outside(machine.uplinks, endpoints) + twice.ruleset(pair)
 
 
 def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:

@@ -65,9 +65,11 @@ def field(rules: FieldRules) -> str:
     return _table([_field_input(rules), _field_forward(rules), _field_output(rules)])
 
 
-def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]], *, twice: bool = False) -> str:
-    """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards. `twice`: HQ
-    also hears copies that no connection tracking knows, so what comes from its very port is its answer."""
+def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) -> str:
+    """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards.
+
+    The tunnel's packets go untracked, so what comes from HQ's very address and port is its answer; nothing but the
+    tunnel and the scout has a UDP socket here, and both believe nobody without a key."""
     ways = _set(f'"{x}"' for x in uplinks)
     ports: dict[str, set[int]] = {}
     for address, port in hub_endpoints:
@@ -78,21 +80,27 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]], *,
         for address, numbers in sorted(ports.items())
         if ways != "{  }"
     ]
-    answers = [
-        f"iifname {ways} {_family(address)} saddr {address} "
-        f"udp sport {_set(str(x) for x in sorted(numbers))} udp dport 1024-65535 accept"
+    from_hub = [
+        f"iifname {ways} {_family(address)} saddr {address} udp sport {_set(str(x) for x in sorted(numbers))}"
         for address, numbers in sorted(ports.items())
+        if ways != "{  }"
     ]
+    answers = [f"{x} udp dport 1024-65535 accept" for x in from_hub]
+    # Errors about untracked packets are nobody's "related"; the kernel itself asks which socket sent the packet.
+    errors = (
+        [f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept"] if from_hub else []
+    )
     return _table(
         [
             _chain(
                 "input",
                 [
+                    *answers,
                     "ct state established,related accept",
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    *(answers if twice and ways != "{  }" else []),
+                    *errors,
                 ],
             ),
             _chain("forward", []),
@@ -107,6 +115,8 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]], *,
                     *(f"meta mark {SCOUT_MARK:#x} {x}" for x in to_hub),
                 ],
             ),
+            _untracked("outer-in", "prerouting", from_hub),
+            _untracked("outer-out", "output", [f"meta mark {MARK:#x}", f"meta mark {SCOUT_MARK:#x}"]),
         ]
     )
 
@@ -153,8 +163,8 @@ def hub(
             _chain("input", received, policy="accept"),
             _chain("forward", [_CLAMP, *forward]),
             _chain("output", [], policy="accept"),
-            _untracked("outer-in", "prerouting", f'iifname != "{tunnel}" udp dport {listen_port}'),
-            _untracked("outer-out", "output", f'oifname != "{tunnel}" udp sport {listen_port}'),
+            _untracked("outer-in", "prerouting", [f'iifname != "{tunnel}" udp dport {listen_port}']),
+            _untracked("outer-out", "output", [f'oifname != "{tunnel}" udp sport {listen_port}']),
         ]
     )
 
@@ -288,11 +298,11 @@ def _chain(hook: str, rules: Iterable[str], policy: str = "drop") -> str:
     return "\n".join([*lines, *(f"    {x}" for x in rules), "  }"])
 
 
-def _untracked(name: str, hook: str, match: str) -> str:
+def _untracked(name: str, hook: str, matches: Iterable[str]) -> str:
     """The tunnel's outer packets need no connection tracking: WireGuard itself knows its peers. It costs a
     tenth of the throughput."""
     lines = [f"  chain {name} {{", f"    type filter hook {hook} priority raw; policy accept;"]
-    return "\n".join([*lines, f"    {match} notrack", "  }"])
+    return "\n".join([*lines, *(f"    {x} notrack" for x in matches), "  }"])
 
 
 def _table(parts: Iterable[str]) -> str:
