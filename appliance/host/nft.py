@@ -37,11 +37,14 @@ class Rulesets:
     def load(self, namespace: str, ruleset: str) -> None:
         """Replace our tables as a whole, then read them back. Raises Failed; then the old ones stand."""
         self._loaded.pop(namespace, None)
+        # One load is one transaction. The count is taken before it: taken after it, a rule that somebody slips in
+        # between the two would pass for ours.
+        ours = generation(namespace) + 1
         load(namespace, ruleset)
         there = hooks(run(["nft", "list", "ruleset"], namespace=namespace))
         if any(there.get(table) != count for table, count in hooks(ruleset).items()):
             raise Failed("nft: the ruleset read back is not the one that was loaded")
-        self._loaded[namespace] = (generation(namespace), digest(ruleset))
+        self._loaded[namespace] = (ours, digest(ruleset))
 
     def digest(self, namespace: str) -> str:
         """The digest of the ruleset text in force, "" when somebody else may have changed it."""

@@ -46,6 +46,7 @@ def test_a_settled_box_has_nothing_to_do_and_starts_nothing_anew(box: World) -> 
 @pytest.mark.parametrize("machine", ["field", "box", "hq"])
 def test_rules_flushed_by_hand_are_back_within_a_turn(box: World, machine: str) -> None:
     box.protected()
+    box.settled()
     before = box.inside(machine, *RULES)
     box.inside(machine, "nft", "flush", "ruleset")
     eventually("the rules", lambda: box.inside(machine, *RULES, check=False) == before, patience=12)
@@ -55,6 +56,7 @@ def test_rules_flushed_by_hand_are_back_within_a_turn(box: World, machine: str) 
 
 def test_one_rule_slipped_in_is_taken_out_again(box: World) -> None:
     box.protected()
+    box.settled()
     before = box.inside("field", *RULES)
     box.inside("field", "nft", "insert", "rule", "inet", "noroshi", "forward", "accept")
     eventually("the rules", lambda: box.inside("field", *RULES) == before, patience=12)
@@ -98,6 +100,7 @@ def _page(box: World) -> int:
 def test_a_killed_daemon_leaves_the_rules_standing_and_the_next_one_cuts_no_session(box: World) -> None:
     box.protected()
     laptop = _laptop(box)
+    box.settled()
     before = box.inside("field", *RULES)
     units = {x: box.unit(x) for x in ("web", "courier", "wireguard-go", "dhcp-eth0")}
     with contextlib.closing(_session(laptop)) as session:

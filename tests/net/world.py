@@ -143,6 +143,15 @@ class World:
         self.until("PROTECTED")
         return str(self.newest_box()["name"])
 
+    def settled(self) -> None:
+        """The proof of this activation is over: while it runs, the rules know its stand-in laptop."""
+
+        def over() -> bool:
+            proof = self.status().get("proof")
+            return bool(proof) and not proof["running"] and "nothing to do" in self.cli("box", "plan").stdout
+
+        eventually("the end of the proof", over, patience=30)
+
     def opened(self, mission: str = "disaster") -> None:
         """From the factory to open desktops, whether or not they answer."""
         self.power_on()
