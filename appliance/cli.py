@@ -82,7 +82,7 @@ def plan() -> None:
 def _steps() -> list[str]:
     """What the daemon saw last against what it wants; masked by the door already."""
     from appliance.core.codec import load
-    from appliance.core.model import Desired, Observed
+    from appliance.core.machine import Desired, Observed
     from appliance.core.plan import plan as make_plan
 
     snapshot = _ask({"ask": "snapshot"})

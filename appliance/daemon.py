@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from appliance.core.model import Desired, Failure, Firewall, Observed
+from appliance.core.machine import Desired, Failure, Firewall, Observed
 from appliance.core.plan import SetFirewall, Step, plan
 
 SETTLE = 8  # turns in a row at most; a machine that does not settle is looked at again a second later

@@ -1,9 +1,7 @@
-"""The box's role: what is asked of it, what it remembers between turns, and its letters to and from HQ."""
+"""The box's role: what is asked of it, what it remembers between turns, and what its letters mean."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import secrets
 import sys
 import time
@@ -17,25 +15,20 @@ from appliance.core.clock import moved
 from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import Refusal, refusals
-from appliance.core.enrolment import open_signed, sign_text
+from appliance.core.enrolment import open_signed
 from appliance.core.firewall import MARK, boot
+from appliance.core.machine import Desired, Firewall, Machine, Observed, Status, Uplink
 from appliance.core.model import (
     OPEN_PHASES,
     AccessPoint,
     Assignment,
     BoxKeys,
     Config,
-    Desired,
     Desktop,
     Device,
-    Firewall,
     JoinStage,
-    Machine,
-    Observed,
     Phase,
     Reason,
-    Status,
-    Uplink,
 )
 from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
 from appliance.core.uplinks import Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
@@ -43,6 +36,7 @@ from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
 from appliance.host.probe import Target
+from appliance.letters import Letters
 from appliance.proving import Proving
 from appliance.seating import Seating
 from appliance.timekeeper import Timekeeper
@@ -52,7 +46,6 @@ LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
-MAX_LETTER = 4 << 20
 NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
 
 
@@ -129,8 +122,8 @@ class FieldRole:
         self._path = self._state / "config.json"
         self._memory = Memory()
         self._boot = secrets.token_hex(8)
+        self._letters = Letters(self._run, self._state, self._boot, tools.ring_courier)
         self._damaged = False
-        self._where = ""
         self._snapshot: Snapshot | None = None
         self._proving = Proving(tools.wake)
         self._seating = Seating(self._state / "seats.json")
@@ -171,7 +164,8 @@ class FieldRole:
         observed = replace(observed, config_damaged=self._damaged)
         if self._mind_clock():
             self._time.distrust()
-        self._read_letters(health.handshake_of(observed))
+        for answer in self._letters.answers():
+            self._read_letter(answer, health.handshake_of(observed))
         observed = moved(observed, self._mind_clock())
         self._take_up(observed)
         now, config = observed.now, self._config
@@ -246,7 +240,10 @@ class FieldRole:
         if snapshot is None:
             return
         self._aim(snapshot)
-        self._tell_courier(reachable=snapshot.desired.tunnel is not None)
+        self._letters.tell_courier(
+            hub=hub_address(self._config) if snapshot.desired.tunnel is not None else "",
+            reports=self._config.assignment is not None,
+        )
         joining = self._config.joining
         if joining and joining.stage is JoinStage.INVITED:
             self._write_enrolment(observed.now)
@@ -356,47 +353,11 @@ class FieldRole:
 
     # -------------------------------------------------------------------------------------- letters
 
-    def _tell_courier(self, *, reachable: bool) -> None:
-        where = json.dumps(
-            {
-                "hub": hub_address(self._config) if reachable else "",
-                "reports": self._config.assignment is not None,
-                "boot_id": self._boot,
-                "state": str(self._state),
-            }
-        )
-        if where != self._where:
-            files.write_atomically(self._run / "courier.json", where)
-            self._where = where
-            self._tools.ring_courier()
-
     def _write_enrolment(self, now: float) -> None:
-        config = self._config
-        if config.joining is None or config.keys is None or now - self._memory.letter_at < LETTER_AGAIN:
+        if now - self._memory.letter_at < LETTER_AGAIN:
             return
         self._memory.letter_at = now
-        letter = {
-            "ticket": config.joining.ticket.id,
-            "tunnel_public": config.keys.tunnel_public,
-            "report_public": config.keys.report_public,
-            "serial": config.serial,
-            "model": self._machine.model,
-        }
-        path = self._run / "outbox" / f"enrol-{config.joining.ticket.id}.json"
-        files.write_atomically(path, json.dumps(letter))
-        self._tools.ring_courier()
-
-    def _read_letters(self, handshake: float) -> None:
-        for path in sorted((self._run / "inbox").glob("*.json")):
-            raw = files.read_foreign(path, MAX_LETTER)
-            with contextlib.suppress(OSError):  # a folder with a letter's name stays, and is no letter
-                path.unlink()
-            try:
-                letter = json.loads(raw) if raw else None
-            except (ValueError, RecursionError):
-                letter = None
-            if isinstance(letter, dict) and isinstance(letter.get("answer"), dict):
-                self._read_letter(letter["answer"], handshake)
+        self._letters.write_enrolment(self._config, self._machine.model)
 
     def _read_letter(self, answer: dict[str, Any], handshake: float) -> None:
         """HQ's answer, by way of the courier: nothing in it counts unless HQ signed it, but a refusal."""
@@ -433,39 +394,27 @@ class FieldRole:
         return replace(assignment, rdp_files=good)
 
     def _report(self, snapshot: Snapshot) -> None:
-        memory, keys = self._memory, self._config.keys
-        if keys is None:
+        memory, observed = self._memory, snapshot.observed
+        if self._config.keys is None:
             return
-        memory.reported_at = snapshot.observed.now
+        memory.reported_at = observed.now
         memory.reported = (snapshot.status.phase, snapshot.status.reason)
         memory.sequence += 1
-        body = json.dumps(
-            health.report(
-                self._config,
-                snapshot.status,
-                snapshot.observed,
-                snapshot.uplinks,
-                memory.milestones,
-                self._untold_proof(),
-                self._boot,
-                memory.sequence,
-                time.monotonic(),
-                self._time.question(),
-                snapshot.known,
-            ),
-            ensure_ascii=False,
+        report = health.report(
+            self._config,
+            snapshot.status,
+            observed,
+            snapshot.uplinks,
+            memory.milestones,
+            self._untold_proof(),
+            self._boot,
+            memory.sequence,
+            time.monotonic(),
+            self._time.question(),
+            snapshot.known,
         )
-        letter = json.dumps({"body": body, "signature": sign_text(body, keys.report_private)})
-        lasting = snapshot.observed.now - snapshot.observed.hub.last_answer > 3 * health.REPORT_INTERVAL
-        folder = (self._state if lasting else self._run) / "outbox"
-        name = f"report-{int(snapshot.observed.now * 1000):014d}-{memory.sequence:06d}.json"
-        try:
-            files.write_atomically(folder / name, letter)
-            for old in health.surplus(sorted(x.name for x in folder.glob("report-*.json"))):
-                (folder / old).unlink(missing_ok=True)
-        except OSError as error:
-            sys.stderr.write(f"noroshi: a report could not be kept: {error}\n")
-        self._tools.ring_courier()
+        lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
+        self._letters.write_report(self._config, report, observed.now, lasting=lasting)
 
     def _untold_proof(self) -> dict[str, Any] | None:
         """A proof goes to HQ once; every report would be four times its size with it."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from appliance.core import devices
 from appliance.core.firewall import Seat
-from appliance.core.model import Assignment, Desktop, Device, LaptopLease
+from appliance.core.machine import LaptopLease
+from appliance.core.model import Assignment, Desktop, Device
 from appliance.host import laptops
 
 

@@ -16,7 +16,8 @@ from appliance.core.codec import Invalid
 from appliance.core.desired import BRIDGE, LAN, VETH
 from appliance.core.desktop_profiles import Profile
 from appliance.core.devices import emergency_runs
-from appliance.core.model import AccessPoint, Bridge, Machine, Secret
+from appliance.core.machine import Bridge, Machine
+from appliance.core.model import AccessPoint, Secret
 from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused

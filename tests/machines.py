@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.core import fleet
 from appliance.core.enrolment import ticket_text
+from appliance.core.machine import LaptopLease, Lease, Machine
 from appliance.core.model import (
     AccessPoint,
     Assignment,
@@ -24,9 +25,6 @@ from appliance.core.model import (
     HubConfig,
     Joining,
     JoinStage,
-    LaptopLease,
-    Lease,
-    Machine,
     Mission,
     MissionKind,
     NetworkClass,

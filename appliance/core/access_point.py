@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from appliance.core.model import AccessPoint, FileContent, Secret
+from appliance.core.machine import FileContent
+from appliance.core.model import AccessPoint, Secret
 
 # The wizard's address never changes: a phone that joined before HQ allotted a prefix keeps its page.
 WIZARD_ADDRESS = "10.86.86.1"

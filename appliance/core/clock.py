@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from appliance.core.model import Observed
+from appliance.core.machine import Observed
 
 FLOOR = 1767225600.0  # 2026-01-01: a clock before this was never set
 DAY = 86400.0

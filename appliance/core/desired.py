@@ -8,30 +8,32 @@ from dataclasses import dataclass, replace
 from appliance.core import access_point, firewall, twice
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
-from appliance.core.model import (
-    OPEN_PHASES,
+from appliance.core.machine import (
     Address,
-    BoxState,
     Bridge,
-    Config,
     Desired,
-    Desktop,
     FileContent,
     Firewall,
-    HubConfig,
-    Invitation,
-    JoinStage,
     Machine,
     Peer,
-    Phase,
-    Reason,
     Route,
     Rule,
-    Secret,
     Status,
     Sysctl,
     Tunnel,
     Uplink,
+)
+from appliance.core.model import (
+    OPEN_PHASES,
+    BoxState,
+    Config,
+    Desktop,
+    HubConfig,
+    Invitation,
+    JoinStage,
+    Phase,
+    Reason,
+    Secret,
 )
 from appliance.core.programs import HUB_PROGRAMS, box_program_names, box_programs, hub_programs
 from appliance.core.uplinks import FIRST_UPLINK_TABLE, SPARE_METRIC, TUNNEL_TABLE

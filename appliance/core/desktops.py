@@ -24,16 +24,8 @@ from appliance.core.desktop_profiles import (
     checked_title,
     refuse_closed,
 )
-from appliance.core.model import (
-    Answer,
-    Desktop,
-    DesktopKind,
-    Endpoint,
-    MissionKind,
-    NetworkClass,
-    Part,
-    Protocol,
-)
+from appliance.core.machine import Answer
+from appliance.core.model import Desktop, DesktopKind, Endpoint, MissionKind, NetworkClass, Part, Protocol
 
 ENDPOINTS_MOST = 64  # a pool of thirty hosts over TCP and UDP; more belongs behind a broker
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")

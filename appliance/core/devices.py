@@ -17,7 +17,8 @@ from appliance.core.codec import digest
 from appliance.core.desktops import pinholes
 from appliance.core.enrolment import is_name
 from appliance.core.firewall import Seat
-from appliance.core.model import Assignment, BoxState, Desktop, Device, Emergency, HubConfig, LaptopLease
+from appliance.core.machine import LaptopLease
+from appliance.core.model import Assignment, BoxState, Desktop, Device, Emergency, HubConfig
 from appliance.core.words import Refused
 
 EVERY = "*"

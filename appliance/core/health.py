@@ -10,18 +10,8 @@ from appliance import VERSION
 from appliance.core.codec import dump_masked
 from appliance.core.desktops import Refusal
 from appliance.core.devices import Visitor, short_number
-from appliance.core.model import (
-    OPEN_PHASES,
-    Answer,
-    Config,
-    Desktop,
-    Device,
-    JoinStage,
-    MissionKind,
-    Observed,
-    Status,
-    Uplink,
-)
+from appliance.core.machine import Answer, Observed, Status, Uplink
+from appliance.core.model import OPEN_PHASES, Config, Desktop, Device, JoinStage, MissionKind
 from appliance.core.words import REFUSALS, words
 
 REPORT_INTERVAL = 10.0  # seconds

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from appliance.core.model import LineState
+from appliance.core.machine import LineState
 
 SUSPECTED_AFTER = 0.2  # seconds of silence at least; three round trips and the jitter where that is more
 SUSPECTED_AT_MOST = 1.5

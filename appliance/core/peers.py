@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from appliance.core.model import Peer, PeerState
+from appliance.core.machine import Peer, PeerState
 from appliance.core.phase import HANDSHAKE_FRESH
 
 ROUND = 5.0  # seconds between two rounds; a box tries again every five seconds by itself

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appliance.core.model import (
-    Answer,
-    Config,
-    DesktopProbe,
-    JoinStage,
-    Mission,
-    Observed,
-    Phase,
-    Reason,
-    Status,
-    Uplink,
-)
+from appliance.core.machine import Answer, DesktopProbe, Observed, Status, Uplink
+from appliance.core.model import Config, JoinStage, Mission, Phase, Reason
 
 HANDSHAKE_FRESH = (
     180.0  # seconds: WireGuard's REJECT_AFTER_TIME, after which a session is dead (whitepaper 6.1)

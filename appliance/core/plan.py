@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from appliance.core.codec import digest
-from appliance.core.model import (
+from appliance.core.machine import (
     Address,
     Bridge,
     Desired,

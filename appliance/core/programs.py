@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.core.codec import digest
 from appliance.core.firewall import INTAKE_PORT
-from appliance.core.model import FileContent, Machine, Unit, Uplink
+from appliance.core.machine import FileContent, Machine, Unit, Uplink
 
 REGISTER_GROUP = 64300  # both web processes of HQ write the register's database
 STAFF_PORT = 8080

@@ -9,7 +9,8 @@ from typing import Any
 
 from appliance.core.desktop_profiles import Profile
 from appliance.core.desktops import must_stay_closed, pinholes
-from appliance.core.model import Assignment, Desktop, Protocol, Uplink
+from appliance.core.machine import Uplink
+from appliance.core.model import Assignment, Desktop, Protocol
 
 OPEN, CLOSED, UNCLEAR = "open", "closed", "unclear"
 MOST_ROWS = 60

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from appliance.core.firewall import MARK
-from appliance.core.model import Uplink
+from appliance.core.machine import Uplink
 
 TABLE, EGRESS = "ip noroshi-twice", "netdev noroshi-twice"
 

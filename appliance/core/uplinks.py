@@ -12,18 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.core.model import (
-    Config,
-    HubProbe,
-    Lease,
-    LineProbe,
-    LineState,
-    Machine,
-    Observed,
-    Secret,
-    Tunnel,
-    Uplink,
-)
+from appliance.core.machine import HubProbe, Lease, LineProbe, LineState, Machine, Observed, Tunnel, Uplink
+from appliance.core.model import Config, Secret
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up
 FIRST_UPLINK_TABLE = 5001

@@ -4,7 +4,7 @@ field's, and the field namespace itself. The image runs this before the network 
 from __future__ import annotations
 
 from appliance.core.firewall import boot
-from appliance.core.model import Machine
+from appliance.core.machine import Machine
 from appliance.host import namespaces, nft
 from appliance.host.run import Failed
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from appliance.core.desktop_profiles import GreetingKind, Profile
 from appliance.core.desktops import Expected, greetings, judge_answers
-from appliance.core.model import Answer, Desktop, DesktopProbe
+from appliance.core.machine import Answer, DesktopProbe
+from appliance.core.model import Desktop
 
 MOST_OCTETS = 65536  # a server's whole first flight of TLS, certificates included, is a tenth of it
 _IP_RECVERR = 11  # linux/in.h; Python has no name for it

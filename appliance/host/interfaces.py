@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import netifaces
 
-from appliance.core.model import Address
+from appliance.core.machine import Address
 from appliance.host.namespaces import inside
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from appliance.core.devices import is_mac
-from appliance.core.model import LaptopLease
+from appliance.core.machine import LaptopLease
 from appliance.host import files
 
 MOST_OCTETS = 65536

@@ -14,7 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core import plan as steps
 from appliance.core.desired import BRIDGE
-from appliance.core.model import (
+from appliance.core.machine import (
     Desired,
     Failure,
     HubProbe,

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.core.model import Address, Bridge, Link, Route, Rule
+from appliance.core.machine import Address, Bridge, Link, Route, Rule
 from appliance.host import namespaces
 from appliance.host.namespaces import inside
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from appliance.core.desktop_profiles import Profile
 from appliance.core.line import Reading, Sample, read
-from appliance.core.model import Answer, Desktop, DesktopProbe, HubProbe, LineProbe, LineState
+from appliance.core.machine import Answer, DesktopProbe, HubProbe, LineProbe, LineState
+from appliance.core.model import Desktop
 from appliance.core.uplinks import Lines
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck

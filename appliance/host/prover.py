@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from appliance.core.access_point import lan_address, probe_address, stranger_address
-from appliance.core.model import Address, Bridge, Protocol, Route
+from appliance.core.machine import Address, Bridge, Route
+from appliance.core.model import Protocol
 from appliance.core.proof import CLOSED, OPEN, UNCLEAR, Trial
 from appliance.host import icmp_errors, namespaces, sysctl
 from appliance.host.namespaces import inside

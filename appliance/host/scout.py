@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from appliance.core import scout
 from appliance.core.firewall import SCOUT_MARK
 from appliance.core.line import Reading, Sample, read
-from appliance.core.model import LineProbe, LineState
+from appliance.core.machine import LineProbe, LineState
 from appliance.core.scout import Hello, Initiator
 from appliance.core.uplinks import Lines
 from appliance.host.namespaces import inside

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from appliance.core import plan as steps
 from appliance.core.codec import digest
-from appliance.core.model import (
+from appliance.core.machine import (
     Bridge,
     Desired,
     DesktopProbe,

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from appliance.core.codec import load
-from appliance.core.model import Machine
+from appliance.core.machine import Machine
 
 LEASE_SCRIPT = str(Path(__file__).with_name("lease_script.py"))
 

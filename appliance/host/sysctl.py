@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from appliance.core.model import Sysctl
+from appliance.core.machine import Sysctl
 from appliance.host.namespaces import inside
 
 ROOT = Path("/proc/sys")

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from appliance.core.model import Unit
+from appliance.core.machine import Unit
 from appliance.host.files import write_atomically
 from appliance.host.namespaces import RUN, inside
 from appliance.host.run import Failed

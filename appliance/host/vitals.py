@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from appliance.core.model import Vitals
+from appliance.core.machine import Vitals
 
 
 def read(state: Path) -> Vitals:

@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from appliance.core.model import BoxKeys, Peer, PeerState, Secret, Tunnel, TunnelState
+from appliance.core.machine import Peer, PeerState, Tunnel, TunnelState
+from appliance.core.model import BoxKeys, Secret
 from appliance.host.run import Failed, run
 
 SOCKETS = Path("/run/wireguard")

@@ -20,19 +20,8 @@ from appliance.core.desktop_profiles import BadDesktop, Profile
 from appliance.core.desktops import add_desktop, desktop_from_profile
 from appliance.core.enrolment import sign, ticket_text
 from appliance.core.fleet import Newcomer, NewTicket
-from appliance.core.model import (
-    BoxRecord,
-    Desired,
-    DesktopKind,
-    Firewall,
-    HubConfig,
-    Machine,
-    MissionKind,
-    NetworkClass,
-    Observed,
-    Peer,
-    Ticket,
-)
+from appliance.core.machine import Desired, Firewall, Machine, Observed, Peer
+from appliance.core.model import BoxRecord, DesktopKind, HubConfig, MissionKind, NetworkClass, Ticket
 from appliance.core.rdp_file import FileRefused, rdp_text
 from appliance.core.words import Refused
 from appliance.host import files, rdp_signature, wireguard

@@ -7,17 +7,8 @@ from dataclasses import dataclass, replace
 from appliance.core.desired import field_box, hub
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, hosts_file, seats, seats_of
-from appliance.core.model import (
-    Config,
-    Desired,
-    HubConfig,
-    Lease,
-    Machine,
-    Observed,
-    Phase,
-    Reason,
-    Status,
-)
+from appliance.core.machine import Desired, Lease, Machine, Observed, Status
+from appliance.core.model import Config, HubConfig, Phase, Reason
 from appliance.core.plan import plan
 from appliance.core.uplinks import Choice, mark_active, uplinks_of
 from appliance.host.simulated import after_step, sockets

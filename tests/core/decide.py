@@ -5,7 +5,8 @@ from __future__ import annotations
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, emergency_runs, hosts_file, seats, seats_of
-from appliance.core.model import Config, Desired, HubProbe, JoinStage, Machine, Observed, Status
+from appliance.core.machine import Desired, HubProbe, Machine, Observed, Status
+from appliance.core.model import Config, JoinStage
 from appliance.core.phase import facts_of, judge
 from appliance.core.plan import (
     AddAddress,

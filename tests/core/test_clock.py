@@ -8,7 +8,7 @@ import pytest
 
 from appliance.core import clock
 from appliance.core.clock import FLOOR, PHONE_AHEAD, TOLERANCE
-from appliance.core.model import HubProbe, Observed, PeerState, TunnelState
+from appliance.core.machine import HubProbe, Observed, PeerState, TunnelState
 from tests.machines import DAY, NOW
 
 HOUR, YEAR = 3600.0, 365 * DAY

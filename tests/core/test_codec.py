@@ -21,18 +21,8 @@ from appliance.core.codec import (
     parse_json,
 )
 from appliance.core.desired import field_box, hub
-from appliance.core.model import (
-    Config,
-    Desired,
-    HubConfig,
-    Machine,
-    MissionKind,
-    Observed,
-    Phase,
-    Reason,
-    Secret,
-    Status,
-)
+from appliance.core.machine import Desired, Machine, Observed, Status
+from appliance.core.model import Config, HubConfig, MissionKind, Phase, Reason, Secret
 from appliance.core.plan import plan
 from tests import machines
 from tests.machines import NOW

@@ -32,16 +32,8 @@ from appliance.core.desktops import (
     pinholes,
     refusals,
 )
-from appliance.core.model import (
-    Answer,
-    Desktop,
-    DesktopKind,
-    Endpoint,
-    MissionKind,
-    NetworkClass,
-    Part,
-    Protocol,
-)
+from appliance.core.machine import Answer
+from appliance.core.model import Desktop, DesktopKind, Endpoint, MissionKind, NetworkClass, Part, Protocol
 from appliance.core.words import REFUSALS
 
 TEXT = resources.files("appliance.core").joinpath("desktop_profiles.toml").read_text("utf-8")

@@ -15,7 +15,8 @@ from appliance.core.codec import dump_private, load
 from appliance.core.commands import accept_assignment, is_sound
 from appliance.core.devices import EVERY, by_mac, device_from, import_devices, seats, seats_of, visitor
 from appliance.core.enrolment import open_signed, sign
-from appliance.core.model import Assignment, BoxState, Device, HubConfig, LaptopLease
+from appliance.core.machine import LaptopLease
+from appliance.core.model import Assignment, BoxState, Device, HubConfig
 from appliance.core.words import REFUSALS, Refused
 from tests.machines import HQ, LAPTOPS, NOW, REGISTERED, SHELTER, SOUMU, ZEIMU, enrolled
 

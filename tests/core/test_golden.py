@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.core.codec import load
-from appliance.core.model import Config, Firewall, Machine, Observed
+from appliance.core.machine import Firewall, Machine, Observed
+from appliance.core.model import Config
 from appliance.core.plan import plan
 from tests.core.decide import decide, line
 from tests.machines import BOX_MACHINE

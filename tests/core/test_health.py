@@ -11,18 +11,8 @@ import pytest
 from appliance.core.codec import dump_masked
 from appliance.core.desktops import refusals
 from appliance.core.health import OUTBOX_KEEPS, quality, report, status_view, surplus
-from appliance.core.model import (
-    Answer,
-    Config,
-    DesktopProbe,
-    HubProbe,
-    MissionKind,
-    Observed,
-    Phase,
-    Reason,
-    Status,
-    Uplink,
-)
+from appliance.core.machine import Answer, DesktopProbe, HubProbe, Observed, Status, Uplink
+from appliance.core.model import Config, MissionKind, Phase, Reason
 from appliance.core.words import words
 from tests import machines
 from tests.core.test_codec import secrets_in

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from appliance.core.line import LOST_AFTER, SUSPECTED_AFTER, Sample, patience, read
-from appliance.core.model import LineState
+from appliance.core.machine import LineState
 
 PACE = 0.1
 

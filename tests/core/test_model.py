@@ -9,7 +9,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from appliance.core import fleet, model, phase, plan, proof, uplinks
-from appliance.core.model import OPEN_PHASES, Link, Observed, Phase, Secret
+from appliance.core.machine import Link, Observed
+from appliance.core.model import OPEN_PHASES, Phase, Secret
 from tests import machines
 
 NOUNS = sorted(

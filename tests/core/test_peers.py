@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.core.model import Peer, PeerState
+from appliance.core.machine import Peer, PeerState
 from appliance.core.peers import QUIET, ROUND, UNDER_WAY, Heard, deaf, listen, until_next_round, wished
 
 NOW, CLOCK = 1000.0, 1_800_000_000.0

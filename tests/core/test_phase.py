@@ -9,23 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.model import (
-    OPEN_PHASES,
+from appliance.core.machine import (
     Answer,
     DesktopProbe,
     Failure,
     HubProbe,
-    JoinStage,
-    Mission,
-    MissionKind,
     Observed,
     PeerState,
-    Phase,
-    Reason,
     Status,
     TunnelState,
     Uplink,
 )
+from appliance.core.model import OPEN_PHASES, JoinStage, Mission, MissionKind, Phase, Reason
 from appliance.core.phase import HANDSHAKE_FRESH, Facts, facts_of, judge, status
 from tests import machines
 from tests.machines import ETH0, NOW, USB0

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from appliance.core import fleet
 from appliance.core.codec import digest
 from appliance.core.firewall import boot
-from appliance.core.model import Address, Desired, FileContent, Observed, Phase, Route, Rule
+from appliance.core.machine import Address, Desired, FileContent, Observed, Route, Rule
+from appliance.core.model import Phase
 from appliance.core.plan import (
     AddRoute,
     MakeBridge,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from importlib import resources
 
 from appliance.core.desktop_profiles import load_profiles
-from appliance.core.model import Protocol, Uplink
+from appliance.core.machine import Uplink
+from appliance.core.model import Protocol
 from appliance.core.proof import CLOSED, MOST_ROWS, OPEN, UNCLEAR, Trial, evidence, trials
 from tests.machines import ETH0, NOW, SOUMU, ZEIMU, assignment, desktop
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from appliance.core import twice
-from appliance.core.model import Uplink
+from appliance.core.machine import Uplink
 from tests.machines import ETH0, USB0
 
 FIRST = Uplink(link="eth0", kind="ethernet", carrier=True, lease=ETH0, table=5001, active=True)

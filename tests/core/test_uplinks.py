@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.model import HubProbe, LineProbe, LineState, Link, Observed, Uplink
+from appliance.core.machine import HubProbe, LineProbe, LineState, Link, Observed, Uplink
 from appliance.core.uplinks import (
     CLEARED_AFTER,
     CLEARED_BY,

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from appliance.core.model import Answer, Phase, Reason
+from appliance.core.machine import Answer
+from appliance.core.model import Phase, Reason
 from tests.daemon.letters import refused, signed
 from tests.daemon.world import World
 from tests.machines import HQ, KUNREN, RADIO_MACHINE, RUNNING, SOUMU, ZEIMU

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from appliance.core.model import Desired, Failure, FileContent, Firewall, Observed
+from appliance.core.machine import Desired, Failure, FileContent, Firewall, Observed
 from appliance.core.plan import Step, WriteFile
 from appliance.core.words import Refused
 from appliance.daemon import FAILURES_TOLD, SETTLE, Bell, Daemon, drain, open_button

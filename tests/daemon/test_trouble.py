@@ -185,7 +185,7 @@ def test_a_disk_that_fills_up_later_costs_reports_and_changes_but_no_session(
 def test_a_full_run_folder_does_not_end_the_daemon(world: World) -> None:
     world.joined()
     (world.run / "courier.json").unlink()
-    world.role._where = ""
+    world.role._letters._where = ""
     kept = world.run.rename(world.run.with_name("box-run-gone"))
     world.tick(3)
     assert world.open
@@ -250,12 +250,12 @@ def test_when_nobody_can_say_what_should_be_the_box_closes_and_heals(
     def broken(*_: object) -> Any:
         raise RuntimeError("a mistake of ours")
 
-    object.__setattr__(world.role, "_read_letters", broken)
+    object.__setattr__(world.role, "_take_up", broken)
     world.tick(2)
     assert world.open  # twice may be a link that vanished
     world.tick(2)
     assert {world.sim.rulesets[x] for x in ("field", "")} == {boot()}
-    del world.role.__dict__["_read_letters"]
+    del world.role.__dict__["_take_up"]
     world.tick(2)
     world.until(Phase.PROTECTED)
     assert world.open and world.role._tools is tools

@@ -13,23 +13,18 @@ from typing import Any
 from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import verify_text
 from appliance.core.firewall import boot
-from appliance.core.model import (
-    AccessPoint,
+from appliance.core.machine import (
     Answer,
-    Desktop,
     DesktopProbe,
     Firewall,
-    HubConfig,
     HubProbe,
     Lease,
     LineProbe,
     LineState,
     Link,
     Machine,
-    Phase,
-    Reason,
-    Secret,
 )
+from appliance.core.model import AccessPoint, Desktop, HubConfig, Phase, Reason, Secret
 from appliance.core.plan import ForgetPeers, SetFirewall, Step
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused

@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.desktop_profiles import GreetingKind, load_profiles
-from appliance.core.model import Answer, Desktop, DesktopKind, Endpoint, NetworkClass, Part, Protocol
+from appliance.core.machine import Answer
+from appliance.core.model import Desktop, DesktopKind, Endpoint, NetworkClass, Part, Protocol
 from appliance.host.greeting import greet, greet_desktop
 from appliance.host.profiles import packaged_profiles
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.core.model import Address, Bridge, Link, Route, Rule
+from appliance.core.machine import Address, Bridge, Link, Route, Rule
 from appliance.host.interfaces import addresses
 from appliance.host.netlink import MAIN, Netlink, listen
 from tests.host.spaces import needs_root, spaces

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.core.access_point import lan_address
-from appliance.core.model import Address, Bridge, Protocol
+from appliance.core.machine import Address, Bridge
+from appliance.core.model import Protocol
 from appliance.core.proof import CLOSED, OPEN, UNCLEAR, Trial
 from appliance.host import namespaces, prover
 from appliance.host.netlink import Netlink

@@ -15,7 +15,8 @@ import pytest
 
 from appliance.core.desktop_profiles import GreetingKind
 from appliance.core.desktops import desktop_from_profile
-from appliance.core.model import Answer, Desktop, DesktopKind, NetworkClass
+from appliance.core.machine import Answer
+from appliance.core.model import Desktop, DesktopKind, NetworkClass
 from appliance.core.rdp_file import encoded, file_name, rdp_text
 from appliance.host.greeting import greet, greet_desktop
 from appliance.host.profiles import packaged_profiles

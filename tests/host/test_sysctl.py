@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.core.model import Sysctl
+from appliance.core.machine import Sysctl
 from appliance.host import sysctl
 from tests.host.spaces import needs_root, spaces
 

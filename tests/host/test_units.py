@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.core.model import Unit
+from appliance.core.machine import Unit
 from appliance.host import namespaces
 from appliance.host.run import Failed
 from appliance.host.units import ProcessUnits

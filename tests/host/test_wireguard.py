@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from appliance.core.model import Peer, Secret, Tunnel
+from appliance.core.machine import Peer, Tunnel
+from appliance.core.model import Secret
 from appliance.host import wireguard
 
 

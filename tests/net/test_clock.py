@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from appliance.core.enrolment import read_ticket
-from appliance.core.model import Machine, Peer, PeerState, Secret, Tunnel
+from appliance.core.machine import Machine, Peer, PeerState, Tunnel
+from appliance.core.model import Secret
 from appliance.host import files, wireguard
 from scripts.exercise import machines, processes, topology
 from scripts.exercise.namespaces import socket_in

@@ -60,7 +60,8 @@ def test_one_port_opened_by_hand_is_noticed(box: World) -> None:
 def _prove_without_the_daemon(box: World) -> list[tuple[str, str]]:
     """The same stand-in laptop, from this process: the daemon, awake, would put its rules back first."""
     from appliance.core.desired import BRIDGE, LAN, VETH
-    from appliance.core.model import Bridge, Protocol
+    from appliance.core.machine import Bridge
+    from appliance.core.model import Protocol
     from appliance.core.proof import CLOSED, Trial
     from appliance.host import prover
 

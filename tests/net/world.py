@@ -147,8 +147,8 @@ class World:
         """The proof of this activation is over: while it runs, the rules know its stand-in laptop."""
 
         def over() -> bool:
-            proof = self.status().get("proof")
-            return bool(proof) and not proof["running"] and "nothing to do" in self.cli("box", "plan").stdout
+            proof = self.status().get("proof") or {"running": True}
+            return not proof["running"] and "nothing to do" in self.cli("box", "plan").stdout
 
         eventually("the end of the proof", over, patience=30)
 

@@ -1,0 +1,332 @@
+"""The machine's nouns: what is there, what should be there, and what was measured. Nothing here acts.
+
+Times are seconds since the epoch (float) unless a name says otherwise; networks and addresses are the text that
+`ipaddress` prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appliance.core.model import Phase, Reason, Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    namespace: str
+    name: str
+    kind: str = ""  # "bridge", "veth", "wireguard", "tun", "" for hardware
+    up: bool = False
+    carrier: bool = False
+    master: str = ""
+    isolated: bool = False
+    wireless: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Address:
+    namespace: str
+    link: str
+    address: str  # "10.0.0.1/24"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Route:
+    namespace: str
+    table: int
+    destination: str  # network, or "default"
+    link: str = ""
+    gateway: str = ""
+    blackhole: bool = False
+    metric: int = 0  # the lowest is taken; the others serve packets that are bound to their link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Rule:
+    namespace: str
+    preference: int
+    table: int = 0
+    mark: int = 0
+    incoming: str = ""
+    blackhole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """What a mobile router said on one uplink, after the value grammar let it pass."""
+
+    link: str
+    address: str  # with prefix length
+    gateway: str
+    dns: tuple[str, ...] = ()
+    obtained: float = 0.0
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LaptopLease:
+    """An address that a laptop or a phone holds on the LAN. `host` is its own word: hostile text."""
+
+    mac: str
+    address: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    public_key: str
+    allowed: tuple[str, ...]
+    endpoint: str = ""
+    keepalive: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """One WireGuard interface: born in `birthplace` (its UDP socket stays there), living in `namespace`."""
+
+    name: str
+    birthplace: str
+    namespace: str
+    private_key: Secret
+    public_key: str
+    peers: tuple[Peer, ...]
+    mark: int = 0
+    listen_port: int = 0
+    mtu: int = 1280
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerState:
+    public_key: str
+    endpoint: str
+    allowed: tuple[str, ...]
+    handshake: float  # 0.0 = never
+    received: int
+    sent: int
+    keepalive: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelState:
+    name: str
+    namespace: str
+    public_key: str
+    listen_port: int
+    mark: int
+    peers: tuple[PeerState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A process that the machine keeps running. On the image systemd does it, elsewhere we do."""
+
+    name: str
+    command: tuple[str, ...]
+    namespace: str
+    user: int = 0
+    group: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    config: str = ""  # digest of what it reads at its start; a new one means a restart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FileContent:
+    path: str
+    content: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Sysctl:
+    namespace: str
+    key: str  # "net/ipv4/ip_forward"
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    namespace: str
+    name: str
+    ports: tuple[str, ...]  # every one isolated
+    veth: str  # the port that leads into the field namespace, not isolated
+    peer: str  # its other end, in `peer_namespace`
+    peer_namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firewall:
+    namespace: str
+    ruleset: str  # complete text for `nft -f -`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What the machine should be. `owned_*` say where undesired things are ours to remove."""
+
+    namespaces: frozenset[str] = frozenset()
+    sysctls: frozenset[Sysctl] = frozenset()
+    firewalls: tuple[Firewall, ...] = ()
+    bridge: Bridge | None = None
+    links_up: frozenset[tuple[str, str]] = frozenset()  # (namespace, link)
+    tunnel: Tunnel | None = None
+    tunnel_name: str = ""  # taken down when `tunnel` is None
+    forget: tuple[Peer, ...] = ()  # taken off the tunnel and put on again: no session, no timestamp is left
+    addresses: frozenset[Address] = frozenset()
+    owned_links: frozenset[tuple[str, str]] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    owned_tables: frozenset[tuple[str, int]] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    owned_rules: tuple[str, int, int] | None = None  # namespace, first and last preference
+    files: frozenset[FileContent] = frozenset()
+    units: tuple[Unit, ...] = ()
+    unit_names: frozenset[str] = frozenset()  # every unit we may ever run; stopped when not in `units`
+
+
+class Answer(StrEnum):
+    """How a desktop's endpoint answered its protocol's greeting."""
+
+    ANSWERS = "answers"
+    REFUSED = "refused"
+    SILENT = "silent"
+    WRONG_CERTIFICATE = "wrong-certificate"
+    NOT_THE_PROTOCOL = "not-the-protocol"
+    PROHIBITED = "prohibited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesktopProbe:
+    desktop: str
+    answer: Answer
+    at: float
+    seconds: float = 0.0
+
+
+class LineState(StrEnum):
+    """What the answers on a line say of it; see core/line.py."""
+
+    UNKNOWN = "unknown"
+    GOOD = "good"
+    SUSPECTED = "suspected"
+    LOSING = "losing"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineProbe:
+    """The scout's hellos on one uplink, outside the tunnel."""
+
+    link: str
+    state: LineState
+    round_trip: float = 0.0
+    loss: float = 0.0
+    good_for: float = 0.0  # seconds without a bad moment
+    answered: int = 0  # of the hellos that the state is read from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubProbe:
+    """Echo requests inside the tunnel: the last ones' answers. Times in seconds."""
+
+    at: float = 0.0
+    last_answer: float = 0.0
+    round_trip: float = 0.0
+    loss: float = 0.0  # 0..1 over the window
+    refusal: str = ""  # "internet" or "port": an ICMP error came back for the hub's endpoint
+    state: LineState = LineState.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """The machine's own health, for reports."""
+
+    load: float = 0.0
+    memory_used: float = 0.0  # 0..1
+    disk_used: float = 0.0  # 0..1
+    temperature: float | None = None  # °C
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    step: str
+    message: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What the machine is, as read in one go. `firewalls` maps a namespace to the digest of the ruleset
+    text that is loaded there, "" when what is loaded is not what we loaded."""
+
+    now: float
+    namespaces: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
+    addresses: frozenset[Address] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    sysctls: frozenset[Sysctl] = frozenset()
+    firewalls: tuple[tuple[str, str], ...] = ()
+    tunnel: TunnelState | None = None
+    files: tuple[tuple[str, str], ...] = ()  # path, digest
+    units: tuple[tuple[str, str], ...] = ()  # running unit, digest of its config at start
+    leases: tuple[Lease, ...] = ()
+    hub: HubProbe = HubProbe()
+    lines: tuple[LineProbe, ...] = ()
+    desktops: tuple[DesktopProbe, ...] = ()
+    laptops: tuple[LaptopLease, ...] = ()
+    vitals: Vitals = Vitals()
+    failures: tuple[Failure, ...] = ()
+    config_damaged: bool = False
+
+    def link(self, namespace: str, name: str) -> Link | None:
+        return next((x for x in self.links if x.namespace == namespace and x.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """One way out, as judged: `table` carries its default route, reached by mark only."""
+
+    link: str
+    kind: str  # "ethernet", "usb", "lte", "wifi"
+    carrier: bool
+    lease: Lease | None
+    table: int
+    active: bool = False
+    doubled: bool = False  # the tunnel's packets go out here, too
+    metered: bool = False  # taken only in need
+
+    @property
+    def usable(self) -> bool:
+        return self.carrier and self.lease is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    phase: Phase
+    reason: Reason
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Which sockets this hardware has and where things lie on it; read once at the start."""
+
+    outside: str = ""  # "" = the machine's own namespace
+    field: str = "field"
+    uplinks: tuple[str, ...] = ("eth0", "usb0")  # the one to prefer first
+    metered: tuple[str, ...] = ()  # of these, the ones where every byte costs: taken only in need
+    ports: tuple[str, ...] = ()
+    radio: str = ""
+    tunnel: str = "wg0"
+    state: str = "/var/lib/noroshi"
+    run: str = "/run/noroshi"
+    python: str = "/usr/bin/python3"
+    lease_script: str = "/usr/lib/noroshi/lease-script"  # what the DHCP client calls
+    model: str = "PC"
+    sets_clock: bool = False  # only where no other system on this kernel needs its own time
+    web_hosts: tuple[str, ...] = ()  # names besides our own by which people may open our pages
+    web_uid: int = 64301
+    courier_uid: int = 64302
+    hq_uid: int = 64303
+    intake_uid: int = 64304
+    corporate: str = ""  # hub: address of the staff's web, inside HQ
