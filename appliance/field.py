@@ -38,6 +38,7 @@ from appliance.host.clock import Clock
 from appliance.host.probe import Target
 from appliance.letters import Letters
 from appliance.proving import Proving
+from appliance.request import text
 from appliance.seating import Seating
 from appliance.timekeeper import Timekeeper
 
@@ -437,17 +438,17 @@ class FieldRole:
             case "status":
                 return self._status(snapshot, self._visitor(snapshot, request))
             case "read-ticket":
-                text, now = _text(request, "ticket"), self._tools.clock.now()
-                ticket = commands.check_ticket(snapshot.config, text, now, self._time.mark)
+                code, now = text(request, "ticket"), self._tools.clock.now()
+                ticket = commands.check_ticket(snapshot.config, code, now, self._time.mark)
                 return {"site": ticket.site, "hq_name": ticket.hq_name, "expires": ticket.expires}
             case "rdp-file":
                 found = dict(snapshot.config.assignment.rdp_files) if snapshot.config.assignment else {}
-                if _text(request, "desktop") not in found:
+                if text(request, "desktop") not in found:
                     raise Refused("unknown-desktop")
                 who = self._visitor(snapshot, request)
-                if who is not None and not who.may(_text(request, "desktop")):
+                if who is not None and not who.may(text(request, "desktop")):
                     raise Refused("not-registered")
-                return {"file": found[_text(request, "desktop")]}
+                return {"file": found[text(request, "desktop")]}
             case "prove":
                 self._start_proof(snapshot)
                 return {}
@@ -462,11 +463,11 @@ class FieldRole:
     def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         match request["ask"]:
             case "redeem":
-                text, keys = _text(request, "ticket"), self._tools.new_keys()
+                code, keys = text(request, "ticket"), self._tools.new_keys()
                 self._time.phone(_moment(request, "clock"))
                 self._mind_clock()
                 now = self._tools.clock.now()
-                self._save(commands.redeem(self._config, text, keys, now, self._time.mark))
+                self._save(commands.redeem(self._config, code, keys, now, self._time.mark))
                 self._memory.milestones.setdefault("ticket-accepted", now)
                 self._memory.letter_at = NEVER
                 joining = self._config.joining
@@ -482,7 +483,7 @@ class FieldRole:
         if "visitor" not in request:
             return None
         return devices.visitor(
-            _text(request, "visitor"),
+            text(request, "visitor"),
             snapshot.observed.laptops,
             snapshot.seats,
             snapshot.known,
@@ -522,10 +523,3 @@ def _moment(request: Mapping[str, Any], name: str) -> float:
     """A time that a page may tell; 0.0 where it is missing or no time at all."""
     value = request.get(name)
     return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0
-
-
-def _text(request: Mapping[str, Any], name: str) -> str:
-    value = request.get(name)
-    if not isinstance(value, str):
-        raise Refused("bad-request")
-    return value

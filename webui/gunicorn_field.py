@@ -11,6 +11,8 @@ from __future__ import annotations
 import gc
 import os
 
+from appliance.gunicorn_settings import *  # noqa: F403 - every name in it is a setting
+
 wsgi_app = "webui.field.wsgi:app"
 bind = os.environ.get("NOROSHI_WEB_BIND", "0.0.0.0:80")
 worker_class = "webui.patience.PatientWorker"
@@ -20,16 +22,9 @@ preload_app = True  # the worker shares the master's pages
 worker_connections = 64
 backlog = 64
 timeout = 30  # a worker that stopped turning, not a slow request
-graceful_timeout = 3
-keepalive = 15  # longer than a page's pace, so that a phone keeps its one connection
 limit_request_line = 2048
 limit_request_fields = 40
 limit_request_field_size = 4096
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a heartbeat file
-accesslog = None
-errorlog = "-"
-loglevel = "warning"
-control_socket_disable = True
 
 
 def pre_fork(_arbiter: object, _worker: object) -> None:

@@ -212,6 +212,12 @@ def close_stores(app: object) -> None:
             kept.dispose()
 
 
+def worker_exit(_arbiter: object, worker: object) -> None:
+    """gunicorn's hook. Whoever closes the register last folds SQLite's log into it: a copy of the one file is then
+    whole."""
+    close_stores(getattr(worker, "wsgi", None))
+
+
 def prepare(url: str, *, web_uid: int = WEB_UID, group: int = GROUP) -> None:
     """Makes the folders and tables, as root, so that the unprivileged web and intake can write theirs.
 

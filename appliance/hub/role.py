@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.core import clock, devices, fleet, peers, scout
-from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
+from appliance.core.codec import Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
-from appliance.core.desktop_profiles import BadDesktop, Profile
-from appliance.core.desktops import add_desktop, desktop_from_profile
+from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import sign, ticket_text
 from appliance.core.fleet import Newcomer, NewTicket
 from appliance.core.machine import Desired, Firewall, Machine, Observed, Peer
-from appliance.core.model import BoxRecord, DesktopKind, HubConfig, MissionKind, NetworkClass, Ticket
+from appliance.core.model import BoxRecord, HubConfig, MissionKind, Ticket
 from appliance.core.rdp_file import FileRefused, rdp_text
 from appliance.core.words import Refused
 from appliance.host import files, rdp_signature, wireguard
+from appliance.hub import registers
+from appliance.request import choice, number, text
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -169,15 +170,15 @@ class HubRole:
             case "devices":
                 return {"devices": dump_masked(config.devices)}
             case "show-ticket":
-                invitation = fleet.find_invitation(config, _text(request, "id"))
+                invitation = fleet.find_invitation(config, text(request, "id"))
                 if fleet.invitation_state(invitation, now) != "open":
                     raise Refused("unknown-ticket")
                 return self._ticket(invitation.ticket)
             case "whois":
-                box = fleet.box_at(config, _text(request, "address"))
+                box = fleet.box_at(config, text(request, "address"))
                 return {"box": box.name, "report_public": box.report_public, "version": box.version}
             case "assignment":
-                return self._assignment(fleet.find_box(config, _text(request, "box")), now)
+                return self._assignment(fleet.find_box(config, text(request, "box")), now)
             case "time":
                 return self._time(request, forgets=False)
             case "snapshot":
@@ -201,66 +202,40 @@ class HubRole:
             case "issue-ticket":
                 return self._issue(request, now)
             case "withdraw-ticket":
-                self._save(fleet.withdraw_ticket(self._config, _text(request, "id")))
+                self._save(fleet.withdraw_ticket(self._config, text(request, "id")))
             case "start-mission":
-                kind = _choice(MissionKind, _text(request, "kind"))
-                hours = _number(request, "hours")
-                box, site = _text(request, "box"), _text(request, "site")
+                kind = choice(request, "kind", MissionKind)
+                hours = number(request, "hours")
+                box, site = text(request, "box"), text(request, "site")
                 self._save(fleet.start_mission(self._config, box, kind, site, hours, now))
             case "end-mission":
-                self._save(fleet.end_mission(self._config, _text(request, "box"), now))
+                self._save(fleet.end_mission(self._config, text(request, "box"), now))
             case "revoke":
-                self._save(fleet.revoke(self._config, _text(request, "box")))
-            case "add-desktop":
-                self._add_desktop(request)
-            case "remove-desktop":
-                self._save(fleet.remove_desktop(self._config, _text(request, "name")))
+                self._save(fleet.revoke(self._config, text(request, "box")))
             case "enrol":
                 return self._enrol(request, now)
             case "time":
-                asking = fleet.find_box(self._config, _text(request, "box"))
+                asking = fleet.find_box(self._config, text(request, "box"))
                 self._asked.setdefault(asking.tunnel_public, self._monotonic() + clock.FORGET_DELAY)
                 return self._time(request, forgets=True)
             case _:
-                return self._obey_about_devices(request, now)
+                config, answer = registers.change(self._config, self._profiles, request, now)
+                self._save(config)
+                return answer
         return {}
-
-    def _obey_about_devices(self, request: dict[str, Any], now: float) -> dict[str, Any]:
-        match request["ask"]:
-            case "add-device":
-                words = (_text(request, "name"), _text(request, "title"))
-                device = devices.device_from(
-                    self._config, *words, _texts(request, "macs"), _texts(request, "desktops")
-                )
-                self._save(devices.add_device(self._config, device))
-            case "remove-device":
-                self._save(devices.remove_device(self._config, _text(request, "name")))
-            case "import-devices":
-                return self._import(_text(request, "text"))
-            case "emergency":
-                box, hours = _text(request, "box"), _number(request, "hours")
-                self._save(devices.set_emergency(self._config, box, hours, _text(request, "by"), now))
-            case _:
-                raise Refused("bad-request")
-        return {}
-
-    def _import(self, text: str) -> dict[str, Any]:
-        config, rows, problems = devices.import_devices(self._config, text)
-        self._save(config)
-        return {"rows": rows, "problems": dump_masked(problems), "devices": len(config.devices)}
 
     def _issue(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         wished = request.get("mission")
         mission = None
         if isinstance(wished, dict):
-            mission = (_choice(MissionKind, _text(wished, "kind")), int(_number(wished, "days")))
+            mission = (choice(wished, "kind", MissionKind), int(number(wished, "days")))
         private, _ = wireguard.new_key()
         new = NewTicket(id=secrets.token_hex(8), invitation_private=private)
         config, ticket = fleet.issue_ticket(
             self._config,
-            _text(request, "site"),
-            int(_number(request, "days")),
-            _text(request, "by"),
+            text(request, "site"),
+            int(number(request, "days")),
+            text(request, "by"),
             mission,
             new,
             now,
@@ -269,12 +244,12 @@ class HubRole:
         return self._ticket(ticket)
 
     def _ticket(self, ticket: Ticket) -> dict[str, Any]:
-        text = ticket_text(ticket, self._config.signing_private)
-        return {"id": ticket.id, "text": text, "site": ticket.site, "expires": ticket.expires}
+        code = ticket_text(ticket, self._config.signing_private)
+        return {"id": ticket.id, "text": code, "site": ticket.site, "expires": ticket.expires}
 
     def _enrol(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         names = ("ticket", "tunnel_public", "report_public", "serial", "model", "address")
-        newcomer = Newcomer(**{x: _text(request, x) for x in names})
+        newcomer = Newcomer(**{x: text(request, x) for x in names})
         config, box = fleet.enrol(self._config, newcomer, now)
         self._save(config)
         return self._assignment(box, now)
@@ -285,7 +260,7 @@ class HubRole:
 
     def _time(self, request: dict[str, Any], *, forgets: bool) -> dict[str, Any]:
         """Our time, signed over a box's question: no recording of it says anything to anybody later."""
-        nonce = _text(request, "nonce")
+        nonce = text(request, "nonce")
         if not clock.is_nonce(nonce):
             raise Refused("bad-value")
         paper = clock.Paper(nonce=nonce, time=self._now(), forgets=forgets)
@@ -307,29 +282,6 @@ class HubRole:
                     sys.stderr.write(f"noroshi: no file for {desktop.name}: {error}\n")
             self._rdp = (config.desktops, tuple(found))
         return self._rdp[1]
-
-    def _add_desktop(self, request: dict[str, Any]) -> None:
-        profile = self._profiles.get(_text(request, "profile"))
-        if profile is None:
-            raise Refused("bad-value")
-        hosts = request.get("hosts")
-        if not isinstance(hosts, dict) or not all(isinstance(x, list) for x in hosts.values()):
-            raise Refused("bad-value")
-        try:
-            desktop = desktop_from_profile(
-                profile,
-                name=_text(request, "name"),
-                title=_text(request, "title"),
-                kind=_choice(DesktopKind, _text(request, "kind")),
-                network=_choice(NetworkClass, _text(request, "network")),
-                hosts={str(k): tuple(str(y) for y in v) for k, v in hosts.items()},
-                desktops_network=self._config.desktops_network,
-                certificate=str(request.get("certificate", "")),
-            )
-            desktop = replace(desktop, drill=request.get("drill") is True)
-            self._save(fleet.set_desktops(self._config, add_desktop(self._config.desktops, desktop)))
-        except BadDesktop as error:
-            raise Refused(error.fault.value) from error
 
 
 def load_config(path: Path) -> HubConfig:
@@ -390,31 +342,3 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
 
 def write_first_config(path: Path, config: HubConfig) -> None:
     files.write_private(path, json.loads(json.dumps(dump_private(config))))
-
-
-def _text(request: dict[str, Any], name: str) -> str:
-    value = request.get(name)
-    if not isinstance(value, str):
-        raise Refused("bad-request")
-    return value
-
-
-def _texts(request: dict[str, Any], name: str) -> tuple[str, ...]:
-    value = request.get(name)
-    if not isinstance(value, list) or len(value) > 64 or not all(isinstance(x, str) for x in value):
-        raise Refused("bad-request")
-    return tuple(value)
-
-
-def _number(request: dict[str, Any], name: str) -> float:
-    value = request.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
-        raise Refused("bad-request")
-    return float(value)
-
-
-def _choice(kind: type[E], text: str) -> E:
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise Refused("bad-value") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,6 @@ def initialize(
     *, name: str, endpoint: str, desktops_network: str, admin: str, password: str, staff_address: str
 ) -> Made:
     """Raises Bad; then nothing was written."""
-    from appliance.cli import resolve
-
     machine = surroundings.machine()
     state = Path(machine.state)
     path = state / "hub.json"
@@ -44,7 +43,7 @@ def initialize(
         raise Bad("本部の名前は1〜60文字です / HQ's name has 1 to 60 characters")
     try:
         network = str(ipaddress.IPv4Network(desktops_network))
-        endpoints = resolve(endpoint, 51820)
+        endpoints = _resolve(endpoint, 51820)
         port = int(endpoints[0].rpartition(":")[2])
     except (OSError, ValueError, IndexError) as error:
         raise Bad(f"使えない値です / cannot be used: {error}") from error
@@ -87,3 +86,14 @@ def _remember_staff_address(path: Path, address: str) -> None:
     data = json.loads(path.read_text()) if path.exists() else {}
     data["corporate"] = str(ipaddress.IPv4Address(address))
     files.write_atomically(path, json.dumps(data, indent=1))
+
+
+def _resolve(endpoint: str, port: int) -> tuple[str, ...]:
+    """HOST[:PORT] → literal endpoints, IPv4 first: boxes get addresses, not names."""
+    host, separator, given = endpoint.rpartition(":")
+    if not separator or not given.isdecimal():
+        host, given = endpoint, str(port)
+    host = host.strip("[]")
+    found = {x[4][0] for x in socket.getaddrinfo(host, int(given), type=socket.SOCK_DGRAM)}
+    addresses = sorted((ipaddress.ip_address(x) for x in found), key=lambda x: (x.version, int(x)))
+    return tuple(f"{x}:{given}" if x.version == 4 else f"[{x}]:{given}" for x in addresses)

@@ -1,175 +1,18 @@
-"""`noroshi`: a table of verbs, one small function each. It talks to the door, or starts what stands behind it."""
+"""HQ's verbs, `noroshi hq …`: set up, invite, register, start missions, look at the board."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import socket
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from appliance import VERSION
-from appliance.control import Refused, Unreachable, ask
-from appliance.core.words import trial_words
-
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["ja", "en"]), default="ja", help="Language of the answer."
-)
+from appliance.cli.asking import LANGUAGE, asked, door, not_running, who
+from appliance.cli.table import Table
+from appliance.control import Unreachable
 
 
-def _door() -> Path:
-    from appliance.host.surroundings import folders
-
-    return folders()[1] / "door"
-
-
-def _ask(request: dict[str, Any], language: str = "ja") -> dict[str, Any]:
-    """The door's answer; a refusal becomes words and exit code 1."""
-    try:
-        return ask(_door(), request)
-    except Refused as error:
-        sentence = error.sentence
-        what, do = (
-            (sentence.what_ja, sentence.do_ja) if language == "ja" else (sentence.what_en, sentence.do_en)
-        )
-        raise click.ClickException(f"{what} ({sentence.number})\n  → {do}") from error
-    except Unreachable as error:
-        raise _not_running() from error
-
-
-def _not_running() -> click.ClickException:
-    return click.ClickException("noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon")
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION, prog_name="noroshi")
-def main() -> None:
-    """Noroshi (狼煙): a box that opens a field office, and the hub it reports to."""
-
-
-# ---------------------------------------------------------------------------------------------- both
-
-
-@main.command()
-def daemon() -> None:
-    """Run the box, or the hub where `noroshi hq init` was done."""
-    from appliance.serve import run_daemon
-
-    run_daemon()
-
-
-@main.command()
-def block() -> None:
-    """Close the machine before its network is there; the image runs this first."""
-    from appliance.host import firewall_boot, surroundings
-
-    firewall_boot.close(surroundings.machine())
-
-
-@main.command()
-def plan() -> None:
-    """Print the steps that are still to do, secrets masked."""
-    steps = _steps()
-    for step in steps:
-        click.echo(step)
-    if not steps:
-        click.echo("何もすることはありません / nothing to do")
-
-
-def _steps() -> list[str]:
-    """What the daemon saw last against what it wants; masked by the door already."""
-    from appliance.core.codec import load
-    from appliance.core.machine import Desired, Observed
-    from appliance.core.plan import plan as make_plan
-
-    snapshot = _ask({"ask": "snapshot"})
-    steps = make_plan(load(Desired, snapshot["desired"]), load(Observed, snapshot["observed"]))
-    return [repr(x) for x in steps]
-
-
-# ------------------------------------------------------------------------------------------- the box
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@LANGUAGE
-def status(as_json: bool, language: str) -> None:
-    """What the box is doing, why, and what to do."""
-    found = _ask({"ask": "status"}, language)
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
-        return
-    words = found["words"][language]
-    click.echo(f"{found['phase']}  {words['what']} ({found['number']})\n  → {words['do']}")
-    if found["site"]:
-        click.echo(f"  {found['site']} / {found['hq_name']}")
-    for x in found["desktops"]:
-        click.echo(f"  {'○' if x['open'] and x['answer'] == 'answers' else '×'} {x['title']}  {x['address']}")
-
-
-@main.command()
-@LANGUAGE
-def doctor(language: str) -> None:
-    """What is wrong, and the one thing to do about it. Exit code 1 when something is."""
-    from appliance.doctor import findings
-
-    found = findings(_ask({"ask": "status"}, language), _steps(), language)
-    for x in found:
-        click.echo(f"{'○' if x.good else '×'} {x.what}")
-        if x.do and not x.good:
-            click.echo(f"  → {x.do}")
-    sys.exit(0 if all(x.good for x in found[:1]) else 1)
-
-
-@main.command()
-@click.option("--seconds", default=60.0, show_default=True, help="How long to wait for the result.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def prove(seconds: float, as_json: bool) -> None:
-    """Try what must pass and what must not, as a laptop would. Exit code 1 unless all of it is as it should be."""
-    import time
-
-    _ask({"ask": "prove"})
-    deadline = time.monotonic() + seconds
-    while True:
-        time.sleep(0.2)
-        proof = _ask({"ask": "status"})["proof"]
-        if proof and not proof["running"]:
-            break
-        if time.monotonic() > deadline:
-            raise click.ClickException("まだ終わりません / not done yet")
-    if as_json:
-        click.echo(json.dumps(proof, ensure_ascii=False, indent=1))
-    else:
-        for x in proof["rows"]:
-            click.echo(
-                f"{'○' if x['ok'] else '×'} {trial_words(x['what'], 'ja')} {x['target']:<28} {x['outcome']}"
-            )
-    sys.exit(0 if proof["ok"] else 1)
-
-
-@main.command()
-@click.argument("ticket")
-@LANGUAGE
-def join(ticket: str, language: str) -> None:
-    """Join HQ with TICKET: the text itself, or a file that holds it."""
-    path = Path(ticket)
-    text = path.read_text(errors="replace")[:16384] if len(ticket) < 256 and path.is_file() else ticket
-    site = _ask({"ask": "redeem", "ticket": text}, language)["site"]
-    click.echo(f"「{site}」として役所につないでいます / joining as {site}")
-
-
-# --------------------------------------------------------------------------------------------- HQ
-
-
-@main.group()
-def hq() -> None:
-    """What HQ does: set up, invite, start missions, look at the board."""
-
-
-@hq.command()
+@click.command()
 @click.option("--name", prompt="本部の名前 (例: 上越市 災害対策本部)", help="HQ's name as people call it.")
 @click.option(
     "--endpoint", prompt="外から見た入口 (住所または名前:ポート)", multiple=False, help="Public HOST[:PORT]."
@@ -206,7 +49,7 @@ def init(
     click.echo("  次: noroshi daemon を動かし、noroshi hq desktop add でデスクトップを登録します")
 
 
-@hq.command()
+@click.command()
 @click.argument("site")
 @click.option("--days", default=7, show_default=True, help="Days until the ticket expires.")
 @click.option(
@@ -230,14 +73,12 @@ def ticket(
     quiet: bool,
 ) -> None:
     """Invite one box: print a QR code for SITE, and write it as PNG, SVG and text."""
-    import getpass
     import io
 
     import segno
 
     wished = {"kind": mission, "days": mission_days} if mission else None
-    by = f"{getpass.getuser()} (noroshi hq ticket)"
-    made = _ask({"ask": "issue-ticket", "site": site, "days": days, "by": by, "mission": wished})
+    made = asked({"ask": "issue-ticket", "site": site, "days": days, "by": who(), "mission": wished})
     code = segno.make(made["text"], error="m", boost_error=False)
     for path, kind in ((png, "png"), (svg, "svg")):
         if path:
@@ -258,12 +99,7 @@ def _write_secret(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@hq.group()
-def desktop() -> None:
-    """The register of desktops."""
-
-
-@desktop.command("add")
+@click.command("add")
 @click.argument("name")
 @click.option("--title", required=True, help="As people read it.")
 @click.option("--host", "hosts", required=True, multiple=True, help="ADDRESS, or ROLE=ADDRESS[,ADDRESS…].")
@@ -299,23 +135,18 @@ def desktop_add(
         "kind": kind,
         "network": network,
     }
-    _ask({"ask": "add-desktop", **request, "certificate": certificate, "drill": drill, "by": "root"})
+    asked({"ask": "add-desktop", **request, "certificate": certificate, "drill": drill, "by": who()})
     click.echo(f"登録しました: {title}")
 
 
-@desktop.command("remove")
+@click.command("remove")
 @click.argument("name")
 def desktop_remove(name: str) -> None:
     """Take a desktop away; it closes for running sessions, too."""
-    _ask({"ask": "remove-desktop", "name": name, "by": "root"})
+    asked({"ask": "remove-desktop", "name": name, "by": who()})
 
 
-@hq.group()
-def device() -> None:
-    """The register of laptops: which hardware address may open which desktops."""
-
-
-@device.command("add")
+@click.command("add")
 @click.argument("name")
 @click.option("--title", default="", help="As HQ's people read it.")
 @click.option(
@@ -327,18 +158,18 @@ def device() -> None:
 def device_add(name: str, title: str, macs: tuple[str, ...], desktops: tuple[str, ...]) -> None:
     """Register a laptop by its asset number NAME."""
     wanted = {"name": name, "title": title, "macs": list(macs), "desktops": list(desktops)}
-    _ask({"ask": "add-device", **wanted, "by": "root"})
+    asked({"ask": "add-device", **wanted, "by": who()})
     click.echo(f"登録しました: {name}")
 
 
-@device.command("remove")
+@click.command("remove")
 @click.argument("name")
 def device_remove(name: str) -> None:
     """Take a laptop out of the register; its desktops close for running sessions, too."""
-    _ask({"ask": "remove-device", "name": name, "by": "root"})
+    asked({"ask": "remove-device", "name": name, "by": who()})
 
 
-@device.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @LANGUAGE
 def device_import(file: str, language: str) -> None:
@@ -353,7 +184,7 @@ def device_import(file: str, language: str) -> None:
     except CoreRefused as error:
         words = refusal(error.code).as_data()[language]
         raise click.ClickException(f"{words['what']}\n  → {words['do']}") from error
-    answer = _ask({"ask": "import-devices", "text": text, "by": "root"}, language)
+    answer = asked({"ask": "import-devices", "text": text, "by": who()}, language)
     for x in answer["problems"]:
         words = refusal(x["code"]).as_data()[language]
         click.echo(f"{x['line']}: {words['what']} ({x['value']})\n  → {words['do']}", err=True)
@@ -362,11 +193,11 @@ def device_import(file: str, language: str) -> None:
     click.echo(f"{answer['rows']}行を読み、{answer['devices']}台を登録しています")
 
 
-@device.command("list")
+@click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def device_list(as_json: bool) -> None:
     """Which laptops are registered."""
-    found = _ask({"ask": "devices"})["devices"]
+    found = asked({"ask": "devices"})["devices"]
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
@@ -374,23 +205,15 @@ def device_list(as_json: bool) -> None:
         click.echo(f"{x['name']:<20} {' '.join(x['macs'])}  {' '.join(x['desktops'])}  {x['title']}")
 
 
-@hq.command()
+@click.command()
 @click.argument("box")
 @click.option("--hours", type=float, required=True, help="At most 24; 0 ends it.")
 def emergency(box: str, hours: float) -> None:
     """Let any laptop behind BOX reach its desktops for a while. It stays on record."""
-    import getpass
-
-    by = f"{getpass.getuser()} (noroshi hq emergency)"
-    _ask({"ask": "emergency", "box": box, "hours": hours, "by": by})
+    asked({"ask": "emergency", "box": box, "hours": hours, "by": who()})
 
 
-@hq.group()
-def mission() -> None:
-    """Start and end missions."""
-
-
-@mission.command("start")
+@click.command("start")
 @click.argument("box")
 @click.option(
     "--kind", type=click.Choice(["disaster", "drill", "home", "venue", "permanent"]), default="disaster"
@@ -399,7 +222,7 @@ def mission() -> None:
 @click.option("--hours", default=72.0, show_default=True)
 def mission_start(box: str, kind: str, site: str, hours: float) -> None:
     """Open the desktops for BOX."""
-    known = {x["name"]: x["site"] for x in _ask({"ask": "fleet"})["boxes"]}
+    known = {x["name"]: x["site"] for x in asked({"ask": "fleet"})["boxes"]}
     request = {
         "ask": "start-mission",
         "box": box,
@@ -407,24 +230,24 @@ def mission_start(box: str, kind: str, site: str, hours: float) -> None:
         "site": site or known.get(box, "?"),
         "hours": hours,
     }
-    _ask({**request, "by": "root"})
+    asked({**request, "by": who()})
 
 
-@mission.command("end")
+@click.command("end")
 @click.argument("box")
 def mission_end(box: str) -> None:
     """Close the desktops of BOX."""
-    _ask({"ask": "end-mission", "box": box, "by": "root"})
+    asked({"ask": "end-mission", "box": box, "by": who()})
 
 
-@hq.command()
+@click.command()
 @click.argument("box")
 def revoke(box: str) -> None:
     """Withdraw BOX: its routes and desktops are gone at once."""
-    _ask({"ask": "revoke", "box": box, "by": "root"})
+    asked({"ask": "revoke", "box": box, "by": who()})
 
 
-@hq.command()
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def board(as_json: bool) -> None:
     """Which boxes are up, late or down, and why."""
@@ -433,9 +256,9 @@ def board(as_json: bool) -> None:
     from appliance.serve import database_url
 
     try:
-        found = board_json(_door(), database_url(machine()))
+        found = board_json(door(), database_url(machine()))
     except Unreachable as error:
-        raise _not_running() from error
+        raise not_running() from error
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
@@ -443,16 +266,33 @@ def board(as_json: bool) -> None:
         click.echo(f"{x['presence']:<6} {x['name']:<9} {x['phase'] or '-':<11} {x['site']}")
 
 
-def resolve(endpoint: str, port: int) -> tuple[str, ...]:
-    """HOST[:PORT] → literal endpoints, IPv4 first: boxes get addresses, not names."""
-    host, separator, given = endpoint.rpartition(":")
-    if not separator or not given.isdecimal():
-        host, given = endpoint, str(port)
-    host = host.strip("[]")
-    found = {x[4][0] for x in socket.getaddrinfo(host, int(given), type=socket.SOCK_DGRAM)}
-    addresses = sorted((ipaddress.ip_address(x) for x in found), key=lambda x: (x.version, int(x)))
-    return tuple(f"{x}:{given}" if x.version == 4 else f"[{x}]:{given}" for x in addresses)
-
-
-if __name__ == "__main__":
-    main()
+hq = Table(
+    name="hq",
+    help="What HQ does: set up, invite, register, start missions, look at the board. / 本部の仕事",
+    sections={
+        "Set up once / 最初に": (init,),
+        "Look / 見る": (board,),
+        "Boxes / 箱": (
+            ticket,
+            Table(
+                name="mission",
+                help="Start and end missions.",
+                sections={"Missions / 任務": (mission_start, mission_end)},
+            ),
+            emergency,
+            revoke,
+        ),
+        "Registers / 台帳": (
+            Table(
+                name="desktop",
+                help="The register of desktops.",
+                sections={"Desktops / 接続先": (desktop_add, desktop_remove)},
+            ),
+            Table(
+                name="device",
+                help="The register of laptops: which hardware address may open which desktops.",
+                sections={"Laptops / パソコン": (device_list, device_add, device_import, device_remove)},
+            ),
+        ),
+    },
+)

@@ -1,0 +1,5 @@
+"""`python -m appliance.cli`, where the package is not installed."""
+
+from appliance.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""The command line's end of the door: asks, says a refusal in words, and tells who asks."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance.control import Refused, Unreachable, ask
+
+LANGUAGE = click.option(
+    "--language", type=click.Choice(["ja", "en"]), default="ja", help="Language of the answer."
+)
+
+
+def door() -> Path:
+    from appliance.host.surroundings import folders
+
+    return folders()[1] / "door"
+
+
+def asked(request: dict[str, Any], language: str = "ja") -> dict[str, Any]:
+    """The door's answer; a refusal becomes words and exit code 1."""
+    try:
+        return ask(door(), request)
+    except Refused as error:
+        sentence = error.sentence
+        what, do = (
+            (sentence.what_ja, sentence.do_ja) if language == "ja" else (sentence.what_en, sentence.do_en)
+        )
+        raise click.ClickException(f"{what} ({sentence.number})\n  → {do}") from error
+    except Unreachable as error:
+        raise not_running() from error
+
+
+def not_running() -> click.ClickException:
+    return click.ClickException("noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon")
+
+
+def who() -> str:
+    """Who sits at this terminal: the Unix user, and behind sudo the one who called it."""
+    user, behind = getpass.getuser(), os.environ.get("SUDO_USER", "")
+    return f"{behind} (sudo)" if behind and behind != user else user

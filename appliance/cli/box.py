@@ -1,0 +1,117 @@
+"""The verbs of a machine itself, a box or HQ's: run it, look at it, join it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from appliance.cli.asking import LANGUAGE, asked
+from appliance.core.words import trial_words
+
+
+@click.command()
+def daemon() -> None:
+    """Run the box, or the hub where `noroshi hq init` was done."""
+    from appliance.serve import run_daemon
+
+    run_daemon()
+
+
+@click.command()
+def block() -> None:
+    """Close the machine before its network is there; the image runs this first."""
+    from appliance.host import firewall_boot, surroundings
+
+    firewall_boot.close(surroundings.machine())
+
+
+@click.command()
+def plan() -> None:
+    """Print the steps that are still to do, secrets masked."""
+    steps = _steps()
+    for step in steps:
+        click.echo(step)
+    if not steps:
+        click.echo("何もすることはありません / nothing to do")
+
+
+def _steps() -> list[str]:
+    """What the daemon saw last against what it wants; masked by the door already."""
+    from appliance.core.codec import load
+    from appliance.core.machine import Desired, Observed
+    from appliance.core.plan import plan as make_plan
+
+    snapshot = asked({"ask": "snapshot"})
+    steps = make_plan(load(Desired, snapshot["desired"]), load(Observed, snapshot["observed"]))
+    return [repr(x) for x in steps]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@LANGUAGE
+def status(as_json: bool, language: str) -> None:
+    """What the box is doing, why, and what to do."""
+    found = asked({"ask": "status"}, language)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    words = found["words"][language]
+    click.echo(f"{found['phase']}  {words['what']} ({found['number']})\n  → {words['do']}")
+    if found["site"]:
+        click.echo(f"  {found['site']} / {found['hq_name']}")
+    for x in found["desktops"]:
+        click.echo(f"  {'○' if x['open'] and x['answer'] == 'answers' else '×'} {x['title']}  {x['address']}")
+
+
+@click.command()
+@LANGUAGE
+def doctor(language: str) -> None:
+    """What is wrong, and the one thing to do about it. Exit code 1 when something is."""
+    from appliance.doctor import findings
+
+    found = findings(asked({"ask": "status"}, language), _steps(), language)
+    for x in found:
+        click.echo(f"{'○' if x.good else '×'} {x.what}")
+        if x.do and not x.good:
+            click.echo(f"  → {x.do}")
+    sys.exit(0 if all(x.good for x in found[:1]) else 1)
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="How long to wait for the result.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def prove(seconds: float, as_json: bool) -> None:
+    """Try what must pass and what must not, as a laptop would. Exit code 1 unless all of it is as it should be."""
+    import time
+
+    asked({"ask": "prove"})
+    deadline = time.monotonic() + seconds
+    while True:
+        time.sleep(0.2)
+        proof = asked({"ask": "status"})["proof"]
+        if proof and not proof["running"]:
+            break
+        if time.monotonic() > deadline:
+            raise click.ClickException("まだ終わりません / not done yet")
+    if as_json:
+        click.echo(json.dumps(proof, ensure_ascii=False, indent=1))
+    else:
+        for x in proof["rows"]:
+            click.echo(
+                f"{'○' if x['ok'] else '×'} {trial_words(x['what'], 'ja')} {x['target']:<28} {x['outcome']}"
+            )
+    sys.exit(0 if proof["ok"] else 1)
+
+
+@click.command()
+@click.argument("ticket")
+@LANGUAGE
+def join(ticket: str, language: str) -> None:
+    """Join HQ with TICKET: the text itself, or a file that holds it."""
+    path = Path(ticket)
+    text = path.read_text(errors="replace")[:16384] if len(ticket) < 256 and path.is_file() else ticket
+    site = asked({"ask": "redeem", "ticket": text}, language)["site"]
+    click.echo(f"「{site}」として役所につないでいます / joining as {site}")

@@ -1,0 +1,65 @@
+"""What HQ's people ask about the registers of desktops and laptops: configuration + request → configuration.
+Nothing is written here; whoever asks saves it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from appliance.core import devices, fleet
+from appliance.core.codec import dump_masked
+from appliance.core.desktop_profiles import BadDesktop, Profile
+from appliance.core.desktops import add_desktop, desktop_from_profile
+from appliance.core.model import DesktopKind, HubConfig, NetworkClass
+from appliance.core.words import Refused
+from appliance.request import choice, number, text, texts
+
+Answer = tuple[HubConfig, dict[str, Any]]
+
+
+def change(config: HubConfig, profiles: dict[str, Profile], request: dict[str, Any], now: float) -> Answer:
+    """The configuration as asked, and what the asker is told. Raises Refused with a code of words.py."""
+    match request["ask"]:
+        case "add-desktop":
+            return _with_desktop(config, profiles, request), {}
+        case "remove-desktop":
+            return fleet.remove_desktop(config, text(request, "name")), {}
+        case "add-device":
+            words = (text(request, "name"), text(request, "title"))
+            device = devices.device_from(config, *words, texts(request, "macs"), texts(request, "desktops"))
+            return devices.add_device(config, device), {}
+        case "remove-device":
+            return devices.remove_device(config, text(request, "name")), {}
+        case "import-devices":
+            return _imported(config, text(request, "text"))
+        case "emergency":
+            box, hours, by = text(request, "box"), number(request, "hours"), text(request, "by")
+            return devices.set_emergency(config, box, hours, by, now), {}
+    raise Refused("bad-request")
+
+
+def _imported(config: HubConfig, listed: str) -> Answer:
+    config, rows, problems = devices.import_devices(config, listed)
+    return config, {"rows": rows, "problems": dump_masked(problems), "devices": len(config.devices)}
+
+
+def _with_desktop(config: HubConfig, profiles: dict[str, Profile], request: dict[str, Any]) -> HubConfig:
+    profile = profiles.get(text(request, "profile"))
+    hosts = request.get("hosts")
+    if profile is None or not isinstance(hosts, dict) or not all(isinstance(x, list) for x in hosts.values()):
+        raise Refused("bad-value")
+    try:
+        desktop = desktop_from_profile(
+            profile,
+            name=text(request, "name"),
+            title=text(request, "title"),
+            kind=choice(request, "kind", DesktopKind),
+            network=choice(request, "network", NetworkClass),
+            hosts={str(k): tuple(str(y) for y in v) for k, v in hosts.items()},
+            desktops_network=config.desktops_network,
+            certificate=str(request.get("certificate", "")),
+        )
+        desktop = replace(desktop, drill=request.get("drill") is True)
+        return fleet.set_desktops(config, add_desktop(config.desktops, desktop))
+    except BadDesktop as error:
+        raise Refused(error.fault.value) from error

@@ -1,0 +1,34 @@
+"""The table of verbs: each stands under a heading of its own group's help and says what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from appliance.cli import main
+from appliance.cli.table import Table
+
+
+def verbs(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, verb in command.commands.items():
+            yield from verbs(verb, *path, name)
+
+
+@pytest.mark.parametrize("path", list(verbs(main)), ids=" ".join)
+def test_every_verb_explains_itself(path: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(main, [*path, "--help"])
+    assert told.exit_code == 0
+    assert told.output.count("\n") > 4
+    assert "..." not in told.output.replace("[ARGS]...", ""), "a sentence is cut off"
+
+
+def test_a_group_lists_its_verbs_in_the_table_s_order() -> None:
+    one, two = click.Command("zebra", help="First."), click.Command("ant", help="Second.")
+    table = Table(name="t", sections={"Animals": (one, two)})
+    told = CliRunner().invoke(table, ["--help"]).output
+    assert told.index("Animals") < told.index("zebra") < told.index("ant")
