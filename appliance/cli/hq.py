@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.asking import LANGUAGE, asked, door, not_running, who
+from appliance.cli.policy import policy
 from appliance.cli.table import Table
 from appliance.control import Unreachable
 
@@ -280,6 +281,7 @@ hq = Table(
                 sections={"Missions / 任務": (mission_start, mission_end)},
             ),
             emergency,
+            policy,
             revoke,
         ),
         "Registers / 台帳": (

@@ -19,6 +19,7 @@ from appliance.core.enrolment import (
     read_ticket,
 )
 from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, Ticket
+from appliance.core.policy import is_policy
 from appliance.core.words import Refused
 
 
@@ -95,6 +96,7 @@ def is_sound(a: Assignment) -> bool:
         and all(is_host_name(x) for x in a.names)
         and all(is_name(x.name) and is_name(x.title) for x in a.desktops)
         and are_devices(a.devices)
+        and is_policy(a.policy)
     )
 
 

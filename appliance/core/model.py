@@ -164,6 +164,42 @@ class Emergency:
     by: str
 
 
+class LineKind(StrEnum):
+    """What sort of line an uplink is. CLOSED: a SIM of a closed network, as whoever prepared the box declared it."""
+
+    ETHERNET = "ethernet"
+    USB = "usb"
+    LTE = "lte"
+    WIFI = "wifi"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRule:
+    """Which kinds of line may carry desktops of one class; a class without a rule is carried by every kind."""
+
+    network: NetworkClass
+    kinds: tuple[LineKind, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """Where HQ is reached over one kind of line; the assignment's own endpoints serve every other kind."""
+
+    kind: LineKind
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What HQ lets a box do with its lines. Every default is the careful one; see core/policy.py."""
+
+    sign_in: bool = False  # a phone may pass a line's sign-in page, ten minutes
+    open_wifi: bool = False  # 00000JAPAN may be a line
+    lines: tuple[LineRule, ...] = ()
+    entrances: tuple[Entrance, ...] = ()
+
+
 # ---------------------------------------------------------------------------------- tickets, joining
 
 
@@ -218,6 +254,7 @@ class Assignment:
     publisher: str = ""  # HQ's signing certificate, PEM
     devices: tuple[Device, ...] = ()
     any_laptop_until: float = 0.0  # the emergency's end
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +329,7 @@ class BoxRecord:
     state: BoxState = BoxState.ACTIVE
     mission: Mission | None = None
     emergencies: tuple[Emergency, ...] = ()  # oldest first; the last one may be running
+    policy: Policy | None = None  # None: the fleet's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,4 +353,5 @@ class HubConfig:
     invitations: tuple[Invitation, ...] = ()
     boxes: tuple[BoxRecord, ...] = ()
     devices: tuple[Device, ...] = ()
+    policy: Policy = Policy()  # of every box that has none of its own
     next_number: int = 1

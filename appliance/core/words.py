@@ -295,6 +295,24 @@ REFUSALS: dict[str, Sentence] = {
         "7-19", "緊急の設定は24時間までです", "時間を短くしてください",
         "The emergency setting lasts 24 hours at most", "Choose fewer hours",
     ),
+    "bad-policy": Sentence(
+        "7-50", "その回線の決まりは使えません", "値を見直してください。本部の入口は 203.0.113.10:51820 のように書きます",
+        "That policy for lines cannot be used", "Check the values; an entrance reads ADDRESS:PORT",
+    ),
+    "line-kind": Sentence(
+        "2-20", "この種類の回線は、本部の決まりで使えません", "ほかの回線の機器を差してください",
+        "HQ's policy does not allow this kind of line", "Plug in another line device",
+    ),
+    "line-open-wifi": Sentence(
+        "2-21", "00000JAPANは暗号のないWi-Fiのため、本部の決まりで使えません",
+        "ほかの回線の機器を差すか、本部に電話し「症状2-21」と伝えてください",
+        "00000JAPAN is Wi-Fi without encryption; HQ's policy does not allow it",
+        "Plug in another line device, or call HQ and say “symptom 2-21”",
+    ),
+    "line-class": Sentence(
+        "6-14", "このデスクトップは、いまの回線では開けません(本部の決まり)", "ほかの回線の機器を差してください",
+        "HQ's policy does not let this desktop open over the present line", "Plug in another line device",
+    ),
     "drill-closed": Sentence(
         "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",
         "The drill desktop opens in drills only", "Open another desktop",

@@ -1,4 +1,4 @@
-"""What HQ's people ask about the registers of desktops and laptops: configuration + request → configuration.
+"""What HQ's people ask about the registers of desktops and laptops, and the policy for lines: configuration + request → configuration.
 Nothing is written here; whoever asks saves it."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from appliance.core import devices, fleet
+from appliance.core import devices, fleet, policy
 from appliance.core.codec import dump_masked
 from appliance.core.desktop_profiles import BadDesktop, Profile
 from appliance.core.desktops import add_desktop, desktop_from_profile
@@ -35,6 +35,11 @@ def change(config: HubConfig, profiles: dict[str, Profile], request: dict[str, A
         case "emergency":
             box, hours, by = text(request, "box"), number(request, "hours"), text(request, "by")
             return devices.set_emergency(config, box, hours, by, now), {}
+        case "set-policy":
+            changes = request.get("changes")
+            if not (changes is None or isinstance(changes, dict)):
+                raise Refused("bad-request")
+            return policy.set_policy(config, text(request, "box"), changes), {}
     raise Refused("bad-request")
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import clock, devices, fleet, peers, scout
+from appliance.core import clock, devices, fleet, peers, policy, scout
 from appliance.core.codec import Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -33,6 +33,7 @@ STAFF = frozenset(
     {
         "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
         "add-desktop", "remove-desktop", "devices", "add-device", "remove-device", "import-devices", "emergency",
+        "set-policy",
     }
 )  # fmt: skip
 INTAKE = frozenset({"enrol", "whois", "assignment", "time"})
@@ -316,6 +317,8 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
                 "mission": dump_masked(x.mission),
                 "emergencies": dump_masked(x.emergencies),
                 "any_laptop_until": devices.emergency_end(x.emergencies),
+                "policy": dump_masked(policy.of_box(config, x)),
+                "own_policy": x.policy is not None,
                 "handshake": snapshot.handshakes.get(x.tunnel_public, 0.0),
                 "endpoint": endpoints.get(x.tunnel_public, ""),
             }
@@ -337,6 +340,7 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
         "desktops": dump_masked(config.desktops),
         "boxes": boxes,
         "invitations": invitations,
+        "policy": dump_masked(config.policy),
     }
 
 

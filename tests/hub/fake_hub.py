@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from appliance.core.codec import dump_masked
+from appliance.core.model import Policy
+
 DESK = {
     "name": "desk",
     "title": "共有デスクトップ",
@@ -21,6 +24,7 @@ DESK = {
     ],
     "drill": False,
 }
+POLICY = dump_masked(Policy())
 MISSION = {"kind": "disaster", "site": "柿崎総合体育館", "start": 1000.0, "end": 2e9}
 
 
@@ -39,6 +43,8 @@ def box(number: int, **changes: Any) -> dict[str, Any]:
         "mission": None,
         "emergencies": [],
         "any_laptop_until": 0.0,
+        "policy": POLICY,
+        "own_policy": False,
         "handshake": 0.0,
         "endpoint": "198.51.100.2:40000",
     }
@@ -65,6 +71,7 @@ class FakeHub:
         self.desktops = [copy.deepcopy(DESK)]
         self.devices: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
+        self.verbs: list[tuple[str, dict[str, Any]]] = []
         self._server: socketserver.ThreadingUnixStreamServer | None = None
 
     def add(self, record: dict[str, Any], report_public: str = "") -> None:
@@ -93,6 +100,7 @@ class FakeHub:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(request)
+        self.verbs.append((str(request.get("ask")), dict(request)))
         verb = getattr(self, "do_" + str(request.pop("ask")).replace("-", "_"), None)
         try:
             if verb is None:
@@ -101,6 +109,9 @@ class FakeHub:
         except Refusal as refusal:
             sentence = {"ja": f"できません({refusal.code})", "en": f"Refused ({refusal.code})"}
             return {"error": {"code": refusal.code, "number": "7-99", "what": sentence, "do": sentence}}
+
+    def asked_of(self, verb: str) -> list[dict[str, Any]]:
+        return [request for name, request in self.verbs if name == verb]
 
     def do_fleet(self) -> dict[str, Any]:
         invitations = [{k: v for k, v in i.items() if k != "text"} for i in self.invitations.values()]
@@ -201,6 +212,12 @@ class FakeHub:
         record = self._box(box)
         record["emergencies"] = [{"start": now, "end": now + hours * 3600, "by": by}]
         record["any_laptop_until"] = now + hours * 3600
+        return {}
+
+    def do_set_policy(self, box: str, changes: dict[str, Any] | None, by: str) -> dict[str, Any]:
+        record = self._box(box)
+        record["own_policy"] = changes is not None
+        record["policy"] = POLICY | (changes or {})
         return {}
 
     def do_whois(self, address: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
 from appliance.hub import audit
 from appliance.hub.people import Role
-from webui.hq import fields, timeline
+from webui.hq import fields, policy, timeline
 from webui.hq.access import my_name, serves, staff
 from webui.hq.desk import desk
 from webui.hq.trouble import sentence
@@ -69,6 +69,21 @@ def emergency(name: str) -> tuple[str, int] | Response:
     return redirect(url_for("boxes.page", name=name), 303)
 
 
+@views.post("/<name>/policy")
+@serves(Role.OFFICER)
+def set_policy(name: str) -> tuple[str, int] | Response:
+    """This box's own policy for lines, or the fleet's again."""
+    try:
+        changes = None if "fleet" in request.form else policy.changes_in(request.form)
+        desk().ask("set-policy", box=name, changes=changes, by=my_name())
+    except fields.BadField as problem:
+        return _page(name, str(problem)), 400
+    except control.Refused as refused:
+        return _page(name, " ".join(sentence(refused)[:2])), 409
+    _note("set-policy", name, policy.in_short(changes))
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
 @views.get("/<name>/revoke")
 @serves(Role.ADMIN)
 def revoke_page(name: str) -> str:
@@ -111,6 +126,7 @@ def _page(name: str, problem: str = "") -> str:
         story=timeline.story(seen),
         steps=timeline.steps(box.milestones),
         kinds=list(MissionKind),
+        policy=policy,
         there=desk().present().get(name),
         now=board.now,
         problem=problem,

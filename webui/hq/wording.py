@@ -223,4 +223,5 @@ def deed(value: str) -> str:
         "remove-device": _("パソコンを外した"),
         "import-devices": _("パソコンの一覧を読み込んだ"),
         "emergency": _("緊急の設定を変えた"),
+        "set-policy": _("回線の決まりを変えた"),
     }.get(value, value)

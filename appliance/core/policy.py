@@ -1,0 +1,105 @@
+"""HQ's policy for boxes: who changes it and how, its grammar, and what it says of one line. Pure.
+
+The fleet has one policy, a box may have its own. A new field needs a careful default in `model.Policy`, and where
+its type does not say enough, a line in `is_policy`; doors, pages and `noroshi hq policy` then carry it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from appliance.core.codec import Invalid, dump_private, load
+from appliance.core.enrolment import is_endpoint
+from appliance.core.model import (
+    BoxRecord,
+    BoxState,
+    Desktop,
+    HubConfig,
+    LineKind,
+    NetworkClass,
+    Policy,
+)
+from appliance.core.words import Refused
+
+MOST_ENDPOINTS = 8
+OPEN_SSID = "00000JAPAN"  # the carriers' disaster Wi-Fi: open, unencrypted, anybody may imitate it
+
+
+# ---------------------------------------------------------------------------------------------- at HQ
+
+
+def of_box(config: HubConfig, box: BoxRecord) -> Policy:
+    return config.policy if box.policy is None else box.policy
+
+
+def is_policy(policy: Policy) -> bool:
+    """Whether every value has its grammar; a box checks again what HQ signed."""
+    networks = [x.network for x in policy.lines]
+    kinds = [x.kind for x in policy.entrances]
+    return (
+        len(set(networks)) == len(networks)
+        and all(len(set(x.kinds)) == len(x.kinds) for x in policy.lines)
+        and len(set(kinds)) == len(kinds)
+        and all(0 < len(x.endpoints) <= MOST_ENDPOINTS for x in policy.entrances)
+        and all(is_endpoint(y) for x in policy.entrances for y in x.endpoints)
+    )
+
+
+def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
+    """Some fields anew, as the door carries them (JSON); the others stay."""
+    try:
+        found = load(Policy, {**dump_private(policy), **changes})
+    except Invalid as error:
+        raise Refused("bad-policy") from error
+    if not is_policy(found):
+        raise Refused("bad-policy")
+    return found
+
+
+def set_policy(config: HubConfig, box: str, changes: Mapping[str, Any] | None) -> HubConfig:
+    """For one box, or for the fleet where `box` is "". No changes at all (None): as the fleet, or as delivered."""
+    if not box:
+        fleet = Policy() if changes is None else changed(config.policy, changes)
+        if fleet == config.policy:
+            return config
+        boxes = tuple(_told(x) if x.policy is None else x for x in config.boxes)
+        return replace(config, policy=fleet, boxes=boxes)
+    record = next((x for x in config.boxes if x.name == box), None)
+    if record is None:
+        raise Refused("unknown-box")
+    own = None if changes is None else changed(of_box(config, record), changes)
+    if own == record.policy:
+        return config
+    told = _told(replace(record, policy=own))
+    return replace(config, boxes=tuple(told if x.name == box else x for x in config.boxes))
+
+
+def _told(box: BoxRecord) -> BoxRecord:
+    """A higher version: the box fetches its assignment anew."""
+    return replace(box, version=box.version + 1) if box.state is BoxState.ACTIVE else box
+
+
+# ------------------------------------------------------------------------------------------ on the box
+
+
+def may_carry(policy: Policy, kind: LineKind) -> frozenset[NetworkClass]:
+    """The classes of desktops whose picture may cross a line of this kind."""
+    ruled = {x.network: kind in x.kinds for x in policy.lines}
+    return frozenset(x for x in NetworkClass if ruled.get(x, True))
+
+
+def entrances(policy: Policy, kind: LineKind, everywhere: tuple[str, ...]) -> tuple[str, ...]:
+    """HQ's endpoints over this kind of line. `everywhere`: those of the ticket or the assignment."""
+    own = next((x.endpoints for x in policy.entrances if x.kind is kind), ())
+    return own or everywhere
+
+
+def why_refused(policy: Policy, kind: LineKind, ssid: str, desktops: Iterable[Desktop]) -> str:
+    """Why a line must not be used at all, "" where it may: a code of words.py. A line that may carry one of the
+    box's desktops is used; which of them stay closed on it is `may_carry`'s."""
+    if kind is LineKind.WIFI and ssid == OPEN_SSID and not policy.open_wifi:
+        return "line-open-wifi"
+    wanted = {x.network for x in desktops} or set(NetworkClass)
+    return "" if wanted & may_carry(policy, kind) else "line-kind"
