@@ -1,5 +1,5 @@
-"""What HQ's people ask about the registers of desktops and laptops, and the policy for lines: configuration + request → configuration.
-Nothing is written here; whoever asks saves it."""
+"""What HQ's people ask about the registers of desktops and laptops, and about the policy for lines: configuration +
+request → configuration. Nothing is written here; whoever asks saves it."""
 
 from __future__ import annotations
 
