@@ -183,7 +183,7 @@ class LineRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entrance:
+class LineEntrance:
     """Where HQ is reached over one kind of line; the assignment's own endpoints serve every other kind."""
 
     kind: LineKind
@@ -197,7 +197,7 @@ class Policy:
     sign_in: bool = False  # a phone may pass a line's sign-in page, ten minutes
     open_wifi: bool = False  # 00000JAPAN may be a line
     lines: tuple[LineRule, ...] = ()
-    entrances: tuple[Entrance, ...] = ()
+    entrances: tuple[LineEntrance, ...] = ()
 
 
 # ---------------------------------------------------------------------------------- tickets, joining

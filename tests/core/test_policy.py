@@ -13,8 +13,8 @@ from appliance.core.codec import dump_private, load
 from appliance.core.model import (
     Assignment,
     BoxRecord,
-    Entrance,
     HubConfig,
+    LineEntrance,
     LineKind,
     LineRule,
     NetworkClass,
@@ -110,7 +110,7 @@ def test_an_unknown_box_has_no_policy() -> None:
 def test_a_box_checks_again_what_hq_signed() -> None:
     held = SHELTER.assignment
     assert held is not None
-    bad = Policy(entrances=(Entrance(kind=LineKind.LTE, endpoints=("hq.example:1",)),))
+    bad = Policy(entrances=(LineEntrance(kind=LineKind.LTE, endpoints=("hq.example:1",)),))
     newer = replace(held, version=held.version + 1, policy=bad)
     assert commands.accept_assignment(SHELTER, newer) is SHELTER
     good = replace(newer, policy=CLOSED_ONLY)
@@ -150,7 +150,7 @@ def test_the_open_disaster_wifi_is_refused_until_hq_allows_it() -> None:
 
 def test_each_kind_of_line_may_have_its_own_entrance() -> None:
     common = ("203.0.113.10:51820",)
-    held = Policy(entrances=(Entrance(kind=LineKind.CLOSED, endpoints=("10.0.0.1:51820",)),))
+    held = Policy(entrances=(LineEntrance(kind=LineKind.CLOSED, endpoints=("10.0.0.1:51820",)),))
     assert policy.entrances(held, LineKind.CLOSED, common) == ("10.0.0.1:51820",)
     assert policy.entrances(held, LineKind.LTE, common) == common
 
