@@ -22,14 +22,9 @@ from appliance.core.desktop_profiles import GreetingKind, Profile
 from appliance.core.desktops import Expected, greetings, judge_answers
 from appliance.core.machine import Answer, DesktopProbe
 from appliance.core.model import Desktop
+from appliance.host import icmp_errors
 
 MOST_OCTETS = 65536  # a server's whole first flight of TLS, certificates included, is a tenth of it
-_IP_RECVERR = 11  # linux/in.h; Python has no name for it
-_ICMP_ORIGIN = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
-_UNREACHABLE = 3  # ICMP type
-# ICMP codes of a packet filter (RFC 1812, 5.2.7.1): network and host prohibited, communication prohibited.
-# And "port unreachable": to a TCP connection no host answers with it (it resets), but nft's `reject` does.
-_FILTER_CODES = frozenset({9, 10, 13, 3})
 
 # X.224 Connection Request with an RDP Negotiation Request for TLS or CredSSP (MS-RDPBCGR 2.2.1.1).
 _RDP_REQUEST = bytes.fromhex("0300 0013 0ee00000000000 01000800 03000000")
@@ -144,7 +139,7 @@ class _Line:
 
     def connect(self, host: str, port: int) -> None:
         # Asks the kernel to keep ICMP errors: only they tell a filter's refusal from an absent host.
-        self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        icmp_errors.keep(self._socket)
         try:
             self._wait()
             self._socket.connect((host, port))
@@ -154,24 +149,11 @@ class _Line:
             raise _Ended(self._why_not_connected(error)) from error
 
     def _why_not_connected(self, error: OSError) -> Answer:
-        if error.errno in (errno.EACCES, errno.EPERM) or self._filtered():
+        if error.errno in (errno.EACCES, errno.EPERM) or icmp_errors.is_filtered(self._socket):
             return Answer.PROHIBITED
         if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
             return Answer.REFUSED
         return Answer.SILENT  # no route, no such host
-
-    def _filtered(self) -> bool:
-        self._socket.setblocking(False)  # the call is the last: with a timeout Python would wait for more
-        try:
-            _, ancillary, _, _ = self._socket.recvmsg(64, 512, socket.MSG_ERRQUEUE)
-        except OSError:
-            return False
-        for level, kind, content in ancillary:
-            if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(content) >= 16:
-                _, origin, icmp_type, code = struct.unpack("=IBBB", content[:7])
-                if (origin, icmp_type) == (_ICMP_ORIGIN, _UNREACHABLE) and code in _FILTER_CODES:
-                    return True
-        return False
 
     def send(self, octets: bytes) -> None:
         self._wait()

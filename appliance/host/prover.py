@@ -76,8 +76,10 @@ def _laptop(laptop: StandIn, bridge: Bridge, gateway: str) -> Iterator[None]:
         )
         yield
     finally:
-        _remove(netlink, laptop, bridge)
-        netlink.close()
+        try:
+            _remove(netlink, laptop, bridge)
+        finally:
+            netlink.close()
 
 
 def _remove(netlink: Netlink, laptop: StandIn, bridge: Bridge) -> None:

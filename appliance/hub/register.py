@@ -25,6 +25,27 @@ WEB_UID = 64303
 register_tables = sa.MetaData()
 staff_tables = sa.MetaData()
 
+
+def _told() -> list[sa.Column[Any]]:
+    """What a report says of a box's health."""
+    return [
+        sa.Column("phase", sa.String(24), nullable=False),
+        sa.Column("reason", sa.String(48), nullable=False),
+        sa.Column("since", sa.Float, nullable=False),  # of the phase, HQ's clock
+        sa.Column("uplink", sa.String(32), nullable=False),
+        sa.Column("uplink_kind", sa.String(16), nullable=False),
+        sa.Column("round_trip", sa.Float),
+        sa.Column("loss", sa.Float, nullable=False),
+        sa.Column("handshake_age", sa.Float),
+        sa.Column("laptops", sa.Integer, nullable=False),
+        sa.Column("load", sa.Float, nullable=False),
+        sa.Column("memory", sa.Float, nullable=False),
+        sa.Column("disk", sa.Float, nullable=False),
+        sa.Column("temperature", sa.Float),
+        sa.Column("version", sa.String(64), nullable=False),
+    ]
+
+
 reports = sa.Table(
     "reports",
     register_tables,
@@ -36,20 +57,7 @@ reports = sa.Table(
     sa.Column("happened_at", sa.Float, nullable=False),  # HQ's clock: received_at minus the wait on the box
     sa.Column("made_at", sa.Float, nullable=False),  # the box's clock
     sa.Column("late", sa.Boolean, nullable=False),
-    sa.Column("phase", sa.String(24), nullable=False),
-    sa.Column("reason", sa.String(48), nullable=False),
-    sa.Column("since", sa.Float, nullable=False),  # of the phase, HQ's clock
-    sa.Column("uplink", sa.String(32), nullable=False),
-    sa.Column("uplink_kind", sa.String(16), nullable=False),
-    sa.Column("round_trip", sa.Float),
-    sa.Column("loss", sa.Float, nullable=False),
-    sa.Column("handshake_age", sa.Float),
-    sa.Column("laptops", sa.Integer, nullable=False),
-    sa.Column("load", sa.Float, nullable=False),
-    sa.Column("memory", sa.Float, nullable=False),
-    sa.Column("disk", sa.Float, nullable=False),
-    sa.Column("temperature", sa.Float),
-    sa.Column("version", sa.String(64), nullable=False),
+    *_told(),
     sa.Column("body", sa.Text, nullable=False),  # as signed by the box
     sa.Column("signature", sa.String(128), nullable=False),
     sa.UniqueConstraint("box", "boot_id", "seq"),
@@ -69,20 +77,7 @@ latest = sa.Table(  # one row per box: the board reads nothing else
     sa.Column("presence", sa.String(8), nullable=False),  # as recorded by the last flip
     sa.Column("presence_since", sa.Float, nullable=False),
     sa.Column("happened_at", sa.Float, nullable=False),
-    sa.Column("phase", sa.String(24), nullable=False),
-    sa.Column("reason", sa.String(48), nullable=False),
-    sa.Column("since", sa.Float, nullable=False),  # of the phase, HQ's clock
-    sa.Column("uplink", sa.String(32), nullable=False),
-    sa.Column("uplink_kind", sa.String(16), nullable=False),
-    sa.Column("round_trip", sa.Float),
-    sa.Column("loss", sa.Float, nullable=False),
-    sa.Column("handshake_age", sa.Float),
-    sa.Column("laptops", sa.Integer, nullable=False),
-    sa.Column("load", sa.Float, nullable=False),
-    sa.Column("memory", sa.Float, nullable=False),
-    sa.Column("disk", sa.Float, nullable=False),
-    sa.Column("temperature", sa.Float),
-    sa.Column("version", sa.String(64), nullable=False),
+    *_told(),
     sa.Column("desktops", sa.JSON, nullable=False),
     sa.Column("milestones", sa.JSON, nullable=False),
     sa.Column("proof_at", sa.Float),  # of the newest proof, the box's clock

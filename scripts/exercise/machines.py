@@ -7,6 +7,7 @@ The one table that knows how the product is started. Each machine has a state fo
 from __future__ import annotations
 
 import compileall
+import hashlib
 import json
 import shutil
 import sys
@@ -78,18 +79,32 @@ def table(place: Place) -> dict[str, Machine]:
 
 
 def copy_code(place: Place) -> None:
-    """A clone may lie in a folder that only its owner may enter; the machines' users must read the code."""
-    code = place.root / "code"
-    if code.exists():
+    """A clone may lie in a folder that only its owner may enter; the machines' users must read the code. A copy of
+    the same content is left alone."""
+    code, note = place.root / "code", place.root / "code-copied"
+    content = _content()
+    if note.exists() and note.read_text() == content:
         return
-    code.mkdir()
-    # /run is mounted noexec where systemd runs, and some of the code is a program that others call.
-    run("mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(code))
+    if not code.exists():
+        code.mkdir()
+        # /run is mounted noexec where systemd runs, and some of the code is a program that others call.
+        run("mount", "-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", str(code))
     for package in PACKAGES:
+        shutil.rmtree(code / package, ignore_errors=True)
         shutil.copytree(CLONE / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(code, quiet=2)  # an image has its code compiled; do not count that as start-up
     for path in code.rglob("*"):
         path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    note.write_text(content)
+
+
+def _content() -> str:
+    """One word for all that is copied: names and octets."""
+    word = hashlib.sha256()
+    for path in sorted(x for package in PACKAGES for x in (CLONE / package).rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            word.update(f"{path.relative_to(CLONE)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return word.hexdigest()
 
 
 def environment(place: Place, machine: Machine) -> dict[str, str]:

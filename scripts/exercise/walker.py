@@ -23,7 +23,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--lang=ja",
 )
 JAPAN = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo"}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -172,7 +171,7 @@ def main() -> None:
     if chromium is None:
         raise SystemExit("no chromium here: run scripts/setup")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, "--lang=ja"])
         try:
             obey(browser, sys.argv[1])
         finally:

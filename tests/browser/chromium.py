@@ -9,23 +9,16 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from scripts.exercise.walker import FLAGS
+
 PHONE = {"width": 360, "height": 640}
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
     path = os.environ.get("NOROSHI_CHROMIUM", "/usr/bin/chromium")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
             yield started
         finally:

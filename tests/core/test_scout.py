@@ -1,4 +1,4 @@
-"""The scout's hello and its answer. That the hub's own WireGuard answers it is tried in tests/net."""
+"""The scout's hello and its answer, one against the other: no WireGuard of a hub is asked here."""
 
 from __future__ import annotations
 

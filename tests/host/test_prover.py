@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,15 @@ def test_it_leaves_nothing_even_when_it_cannot_be_made(bridge: Bridge) -> None:
         prover.prove([_trial("10.10.0.20", 445)], bridge, LAN, MAC)
     netlink.close()
     _assert_gone(bridge)
+
+
+def test_no_socket_stays_open_where_even_the_tidying_fails(bridge: Bridge) -> None:
+    namespaces.remove(bridge.namespace)
+    for _ in range(2):  # the first one may import something
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with pytest.raises(FileNotFoundError):
+            prover.prove([_trial("10.10.0.20", 445)], bridge, LAN, MAC)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_what_a_dead_one_left_is_not_in_the_way(bridge: Bridge) -> None:

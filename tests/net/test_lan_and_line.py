@@ -61,20 +61,7 @@ def test_the_tunnels_address_is_nobodys_business_on_the_lan(box: World) -> None:
         assert not [x for x in tap.frames() if x.kind == "arp" and not x.outgoing and x.raw[21] == 2]
         line = run("ip", "-n", laptop, "neighbour", "show", BOX)
         mac = line.split("lladdr ")[1].split()[0]
-        run(
-            "ip",
-            "-n",
-            laptop,
-            "neighbour",
-            "replace",
-            tunnel,
-            "lladdr",
-            mac,
-            "dev",
-            "eth0",
-            "nud",
-            "permanent",
-        )
+        _knows(laptop, tunnel, mac)
         assert air.ping(laptop, tunnel, 0.4) == "silent"
         assert air.tcp(laptop, tunnel, 80, 0.4) == "silent"
 
@@ -92,23 +79,16 @@ def test_with_the_line_as_neighbour_a_laptop_still_finds_no_way_around_the_field
         box.inside("box", "nft", "flush", "ruleset")
         for host in (uplink, INTERNET, ROUTER):
             run("ip", "-n", laptop, "route", "replace", f"{host}/32", "dev", "eth0")
-            run(
-                "ip",
-                "-n",
-                laptop,
-                "neighbour",
-                "replace",
-                host,
-                "lladdr",
-                bridge,
-                "dev",
-                "eth0",
-                "nud",
-                "permanent",
-            )
+            _knows(laptop, host, bridge)
             assert air.ping(laptop, host, 0.4) == "silent"
             assert air.tcp(laptop, host, 80, 0.4) == "silent"
         assert not [x for x in line.frames() if _is_v4(x) and not x.outgoing and not is_the_boxes_own(x)]
+
+
+def _knows(laptop: str, host: str, mac: str) -> None:
+    """The laptop asks nobody where `host` is."""
+    neighbour = (host, "lladdr", mac, "dev", "eth0", "nud", "permanent")
+    run("ip", "-n", laptop, "neighbour", "replace", *neighbour)
 
 
 def _is_v4(frame: Seen) -> bool:

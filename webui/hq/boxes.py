@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +11,9 @@ from werkzeug.wrappers import Response
 from appliance import control
 from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
-from appliance.hub import audit
 from appliance.hub.people import Role
 from webui.hq import fields, policy, timeline
-from webui.hq.access import my_name, serves, staff
+from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import sentence
 from webui.language import gettext as _
@@ -42,7 +40,7 @@ def start_mission(name: str) -> tuple[str, int] | Response:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
         return _page(name, " ".join(sentence(refused)[:2])), 409
-    _note("start-mission", name, f"{kind} · {site} · {hours} h")
+    note("start-mission", name, f"{kind} · {site} · {hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -50,7 +48,7 @@ def start_mission(name: str) -> tuple[str, int] | Response:
 @serves(Role.OFFICER)
 def end_mission(name: str) -> Response:
     desk().ask("end-mission", box=name, by=my_name())
-    _note("end-mission", name, "")
+    note("end-mission", name)
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -65,7 +63,7 @@ def emergency(name: str) -> tuple[str, int] | Response:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
         return _page(name, " ".join(sentence(refused)[:2])), 409
-    _note("emergency", name, f"{hours} h")
+    note("emergency", name, f"{hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -80,7 +78,7 @@ def set_policy(name: str) -> tuple[str, int] | Response:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
         return _page(name, " ".join(sentence(refused)[:2])), 409
-    _note("set-policy", name, policy.in_short(changes))
+    note("set-policy", name, policy.in_short(changes))
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -98,7 +96,7 @@ def revoke(name: str) -> tuple[str, int] | Response:
         problem = _("箱の名前が違います。何も変えていません")
         return render_template("hq/revoke.html", record=record, problem=problem), 400
     desk().ask("revoke", box=name, by=my_name())
-    _note("revoke", name, str(record.get("site", "")))
+    note("revoke", name, str(record.get("site", "")))
     return redirect(url_for("boxes.page", name=name), 303)
 
 
@@ -133,7 +131,3 @@ def _page(name: str, problem: str = "") -> str:
         form=request.form,
         hub_silent=desk().hub_silent,
     )
-
-
-def _note(what: str, on: str, more: str) -> None:
-    audit.note(staff(), my_name(), what, on, more, time.time())

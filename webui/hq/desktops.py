@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Mapping
 from importlib import resources
 
@@ -14,10 +13,9 @@ from appliance import control
 from appliance.core.desktop_profiles import FAULTS, Fault, Profile, load_profiles
 from appliance.core.desktops import hosts_from_text
 from appliance.core.model import DesktopKind, NetworkClass
-from appliance.hub import audit
 from appliance.hub.people import Role
 from webui.hq import fields
-from webui.hq.access import my_name, serves, staff
+from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import sentence
 from webui.language import current
@@ -57,7 +55,7 @@ def add() -> tuple[str, int] | Response:
         return _listing(str(problem)), 400
     except control.Refused as refused:
         return _listing(_why(refused)), 409
-    audit.note(staff(), my_name(), "add-desktop", str(wanted["name"]), str(wanted["title"]), time.time())
+    note("add-desktop", str(wanted["name"]), str(wanted["title"]))
     return redirect(url_for("desktops.listing"), 303)
 
 
@@ -88,7 +86,7 @@ def remove_page(name: str) -> str:
 @serves(Role.ADMIN)
 def remove(name: str) -> Response:
     desk().ask("remove-desktop", name=name, by=my_name())
-    audit.note(staff(), my_name(), "remove-desktop", name, "", time.time())
+    note("remove-desktop", name)
     return redirect(url_for("desktops.listing"), 303)
 
 

@@ -13,10 +13,9 @@ from werkzeug.wrappers import Response
 from appliance import control
 from appliance.core.devices import MOST_TEXT, list_text
 from appliance.core.words import Refused, refusal
-from appliance.hub import audit
 from appliance.hub.people import Role
 from webui.hq import fields
-from webui.hq.access import my_name, serves, staff
+from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import sentence
 from webui.language import current
@@ -58,7 +57,7 @@ def add() -> tuple[str, int] | Response:
         return _listing(str(problem)), 400
     except control.Refused as refused:
         return _listing(" ".join(sentence(refused)[:2])), 409
-    _note("add-device", wanted["name"], " ".join([*wanted["macs"], *wanted["desktops"]]))
+    note("add-device", wanted["name"], " ".join([*wanted["macs"], *wanted["desktops"]]))
     return redirect(url_for("devices.listing"), 303)
 
 
@@ -81,7 +80,7 @@ def take_list() -> tuple[str, int] | Response:
     if answer["problems"]:
         lines = [(x["line"], _said(x["code"]), x["value"]) for x in answer["problems"]]
         return _listing(_("何も変えていません。次の行を直してください"), lines), 409
-    _note("import-devices", _("%(n)d台") % {"n": answer["rows"]}, "")
+    note("import-devices", _("%(n)d台") % {"n": answer["rows"]})
     return redirect(url_for("devices.listing"), 303)
 
 
@@ -89,7 +88,7 @@ def take_list() -> tuple[str, int] | Response:
 @serves(Role.OFFICER)
 def remove(name: str) -> Response:
     desk().ask("remove-device", name=name, by=my_name())
-    _note("remove-device", name, "")
+    note("remove-device", name)
     return redirect(url_for("devices.listing"), 303)
 
 
@@ -134,7 +133,3 @@ def _listing(problem: str = "", lines: Sequence[tuple[int, str, str]] = ()) -> s
 
 def _index(device: Mapping[str, Any]) -> str:
     return " ".join([device["name"], device["title"], *device["macs"], *device["desktops"]]).lower()
-
-
-def _note(what: str, on: str, more: str) -> None:
-    audit.note(staff(), my_name(), what, on, more, time.time())

@@ -7,9 +7,9 @@ import time
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance.hub import audit, people
+from appliance.hub import people
 from appliance.hub.people import PeopleProblem, Role, Wait
-from webui.hq.access import enter, leave, me, my_name, public, security_path, serves, staff
+from webui.hq.access import enter, leave, me, my_name, note, public, security_path, serves, staff
 from webui.hq.trouble import sentence
 from webui.language import gettext as _
 
@@ -41,8 +41,8 @@ def check() -> tuple[str, int] | Response:
 @views.post("/sign-out")
 @public
 def out() -> Response:
-    if who := me():
-        audit.note(staff(), who.name, "sign-out", "", "", time.time())
+    if me():
+        note("sign-out", "")
     leave()
     return redirect(url_for("sign_in.page"), 303)
 

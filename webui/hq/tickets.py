@@ -11,11 +11,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from appliance import control
 from appliance.core.model import MissionKind
-from appliance.hub import audit
 from appliance.hub.people import Role
 from webui import qr
 from webui.hq import fields
-from webui.hq.access import my_name, serves, staff
+from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import page as trouble_page
 from webui.hq.trouble import sentence
@@ -51,7 +50,7 @@ def issue() -> tuple[str, int] | AnyResponse:
         return _listing(str(problem)), 400
     except control.Refused as refused:
         return _listing(" ".join(sentence(refused)[:2])), 409
-    _note("issue-ticket", str(made["id"]), site)
+    note("issue-ticket", str(made["id"]), site)
     return redirect(url_for("tickets.show", number=made["id"]), 303)
 
 
@@ -59,7 +58,7 @@ def issue() -> tuple[str, int] | AnyResponse:
 @serves(Role.OFFICER)
 def show(number: str) -> str:
     ticket = desk().ask("show-ticket", id=number)
-    _note("show-ticket", number, str(ticket["site"]))
+    note("show-ticket", number, str(ticket["site"]))
     return render_template("hq/ticket.html", ticket=ticket, drawn=qr.svg(ticket["text"]), **_more(number))
 
 
@@ -67,7 +66,7 @@ def show(number: str) -> str:
 @serves(Role.OFFICER)
 def sheet(number: str) -> str:
     ticket = desk().ask("show-ticket", id=number)
-    _note("show-ticket", number, str(ticket["site"]))
+    note("show-ticket", number, str(ticket["site"]))
     return render_template(
         "hq/ticket_sheet.html", ticket=ticket, drawn=qr.svg(ticket["text"]), **_more(number)
     )
@@ -81,7 +80,7 @@ def save(number: str) -> Response:
         return trouble_page(400, _("この形では保存できません"), _("一覧から選び直してください"))
     ticket = desk().ask("show-ticket", id=number)
     kind, make = FILES[form]
-    _note("save-ticket", str(ticket["id"]), form)
+    note("save-ticket", str(ticket["id"]), form)
     answer = Response(make(ticket["text"]), content_type=kind)
     answer.headers["Content-Disposition"] = f"attachment; filename=noroshi-{safe(str(ticket['id']))}.{form}"
     return answer
@@ -91,7 +90,7 @@ def save(number: str) -> Response:
 @serves(Role.OFFICER)
 def withdraw(number: str) -> AnyResponse:
     desk().ask("withdraw-ticket", id=number, by=my_name())
-    _note("withdraw-ticket", number, "")
+    note("withdraw-ticket", number)
     return redirect(url_for("tickets.listing"), 303)
 
 
@@ -118,7 +117,3 @@ def _listing(problem: str = "") -> str:
         most_days=MOST_DAYS,
         now=time.time(),
     )
-
-
-def _note(what: str, on: str, more: str) -> None:
-    audit.note(staff(), my_name(), what, on, more, time.time())
