@@ -12,7 +12,7 @@ from typing import Any
 
 from appliance.core import commands, devices, health
 from appliance.core.clock import moved
-from appliance.core.codec import LARGEST, Invalid, dump_masked, dump_private, load
+from appliance.core.codec import LARGEST, Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import Refusal, refusals
 from appliance.core.enrolment import open_signed
@@ -31,6 +31,7 @@ from appliance.core.model import (
     Reason,
 )
 from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
+from appliance.core.plan import shown
 from appliance.core.uplinks import Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
@@ -453,11 +454,7 @@ class FieldRole:
                 self._start_proof(snapshot)
                 return {}
             case "snapshot" if uid == 0:
-                return {
-                    "config": dump_masked(snapshot.config),
-                    "observed": dump_masked(snapshot.observed),
-                    "desired": dump_masked(snapshot.desired),
-                }
+                return shown(snapshot.config, snapshot.observed, snapshot.desired)
         raise Refused("bad-request")
 
     def obey(self, request: dict[str, Any], uid: int) -> dict[str, Any]:

@@ -39,14 +39,9 @@ def plan() -> None:
 
 
 def _steps() -> list[str]:
-    """What the daemon saw last against what it wants; masked by the door already."""
-    from appliance.core.codec import load
-    from appliance.core.machine import Desired, Observed
-    from appliance.core.plan import plan as make_plan
-
-    snapshot = asked({"ask": "snapshot"})
-    steps = make_plan(load(Desired, snapshot["desired"]), load(Observed, snapshot["observed"]))
-    return [repr(x) for x in steps]
+    """What the daemon saw last against what it wants."""
+    steps: list[str] = asked({"ask": "snapshot"})["steps"]
+    return steps
 
 
 @click.command()

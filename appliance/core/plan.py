@@ -5,8 +5,9 @@ where churn hurts (addresses, routes, units)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from appliance.core.codec import digest
+from appliance.core.codec import digest, dump_masked
 from appliance.core.machine import (
     Address,
     Bridge,
@@ -167,6 +168,17 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_files(desired, observed),
         *_units(desired, observed),
     )
+
+
+def shown(config: object, observed: Observed, desired: Desired) -> dict[str, Any]:
+    """What root may look at, secrets masked. The steps come from the secrets themselves: masked files all look
+    changed."""
+    return {
+        "config": dump_masked(config),
+        "observed": dump_masked(observed),
+        "desired": dump_masked(desired),
+        "steps": [repr(x) for x in plan(desired, observed)],
+    }
 
 
 def _namespaces(desired: Desired, observed: Observed) -> list[Step]:

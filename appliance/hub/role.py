@@ -21,6 +21,7 @@ from appliance.core.enrolment import sign, ticket_text
 from appliance.core.fleet import Newcomer, NewTicket
 from appliance.core.machine import Desired, Firewall, Machine, Observed, Peer
 from appliance.core.model import BoxRecord, HubConfig, MissionKind, Ticket
+from appliance.core.plan import shown
 from appliance.core.rdp_file import FileRefused, rdp_text
 from appliance.core.words import Refused
 from appliance.host import files, rdp_signature, wireguard
@@ -183,11 +184,7 @@ class HubRole:
             case "time":
                 return self._time(request, forgets=False)
             case "snapshot":
-                return {
-                    "config": dump_masked(config),
-                    "observed": dump_masked(snapshot.observed),
-                    "desired": dump_masked(snapshot.desired),
-                }
+                return shown(config, snapshot.observed, snapshot.desired)
         raise Refused("bad-request")
 
     def _may(self, ask: str, uid: int) -> None:

@@ -216,6 +216,21 @@ def test_the_page_s_uid_gets_no_snapshot_and_root_s_is_masked(world: World) -> N
     assert keys.tunnel_public in whole
 
 
+def test_a_box_with_a_radio_at_rest_has_nothing_to_do_and_a_lost_file_is_told_masked(
+    make: Callable[..., World],
+) -> None:
+    world = make(machine=RADIO_MACHINE).joined()
+    world.end_proof()
+    point = world.role._config.access_point
+    assert point is not None
+    assert world.role.answer({"ask": "snapshot"}, 0)["steps"] == []
+    kept = tuple(x for x in world.sim.state.files if not x[0].endswith("hostapd.conf"))
+    assert len(kept) == len(world.sim.state.files) - 1
+    world.role.judge(replace(world.sim.observe(None), files=kept))
+    (step,) = world.role.answer({"ask": "snapshot"}, 0)["steps"]
+    assert "hostapd.conf" in step and "****" in step and point.passphrase.reveal() not in step
+
+
 @pytest.mark.parametrize("ask", ["", "fleet", "issue-ticket", "revoke", "plan", "__init__"])
 def test_what_a_box_does_not_know_is_refused(world: World, ask: str) -> None:
     world.tick()
