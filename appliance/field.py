@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.core import commands, devices, health
+from appliance.core import commands, devices, health, path_mtu
 from appliance.core.clock import moved
 from appliance.core.codec import LARGEST, Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
@@ -63,6 +63,7 @@ class Memory:
     reported_at: float = NEVER
     reported: tuple[Phase, Reason] | None = None  # what HQ was told last
     sequence: int = 0
+    mtu: int = path_mtu.START
     begun: bool = False
     shaken_key: str = ""
     milestones: dict[str, float] = field(default_factory=dict)
@@ -175,6 +176,7 @@ class FieldRole:
         hub, lines = observed.hub, observed.lines
         memory.choice = choose(uplinks, memory.choice, hub, lines, self._silence(observed), now)
         uplinks = mark_active(uplinks, memory.choice)
+        memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
         assignment = config.assignment
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
@@ -209,6 +211,7 @@ class FieldRole:
             seats=(*seating.rules(allowed), *self._proving.seat(assignment, allowed)),
             hosts=seating.hosts(),
             any_laptop=emergency,
+            mtu=memory.mtu,
         )
         if self._time.take_renewal() and desired.tunnel is not None:
             desired = replace(desired, forget=desired.tunnel.peers)
@@ -350,6 +353,7 @@ class FieldRole:
                 interval=pace.echo,
                 desktops=snapshot.allowed if is_open else (),
                 lines=lines_to_ask(config, tunnel, snapshot.uplinks, self._memory.choice, pace),
+                line=path_mtu.line_to_measure(snapshot.uplinks),
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, twice
+from appliance.core import access_point, firewall, path_mtu, twice
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.machine import (
@@ -71,19 +71,21 @@ def field_box(
     seats: tuple[firewall.Seat, ...] = (),
     hosts: str = "",
     any_laptop: bool = False,
+    mtu: int = path_mtu.START,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence.
     `begun`: a session exists, so the hub stays known even while no uplink is there. `told`: HQ knows that we
     read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
-    `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs."""
+    `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `mtu`: the largest packet for the
+    tunnel on the line in use."""
     tunnel = None if told else _box_tunnel(config, machine, invitation_public, turns, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
         tunnel = replace(tunnel, peers=())
     phase = status.phase
     files = _box_files(config, phase, machine) | {access_point.seats_file(machine.run, hosts)}
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
-    rules = replace(rules, seats=seats, any_laptop=any_laptop)
+    rules = replace(rules, seats=seats, any_laptop=any_laptop, segment=mtu - path_mtu.HEADERS)
     return Desired(
         namespaces=frozenset({machine.field}),
         sysctls=_box_sysctls(machine),
@@ -110,7 +112,7 @@ def field_box(
                 *((machine.outside, x) for x in machine.uplinks),
             }
         ),
-        routes=_box_routes(config, machine, uplinks, tunnel),
+        routes=_box_routes(machine, uplinks, tunnel, mtu),
         owned_tables=frozenset(
             {
                 (machine.outside, TUNNEL_TABLE),
@@ -270,13 +272,13 @@ def _box_addresses(
 
 
 def _box_routes(
-    config: Config, machine: Machine, uplinks: tuple[Uplink, ...], tunnel: Tunnel | None
+    machine: Machine, uplinks: tuple[Uplink, ...], tunnel: Tunnel | None, mtu: int
 ) -> frozenset[Route]:
     found = set()
     if tunnel:
         for peer in tunnel.peers:
             found |= {
-                Route(namespace=machine.field, table=254, destination=_network(x), link=tunnel.name)
+                Route(namespace=machine.field, table=254, destination=_network(x), link=tunnel.name, mtu=mtu)
                 for x in peer.allowed
             }
     for uplink in uplinks:

@@ -44,6 +44,7 @@ class FieldRules:
     any_laptop: bool = False  # HQ's emergency: whoever is on the LAN reaches what is open
     dns: tuple[str, ...] = ()
     courier_uid: int = 0
+    segment: int = 0  # the largest of TCP that the line in use carries; 0: as the tunnel's route says
 
 
 def boot() -> str:
@@ -221,7 +222,9 @@ def _field_forward(r: FieldRules) -> str:
         # A session that failover may yet save is dropped in silence; a rejection would end it.
         rules.append("ct state established drop")
     rules += [f'iifname "{r.lan}" {REJECT}']
-    return _chain("forward", [_CLAMP, *rules])
+    # A route's size counts towards the tunnel only; the answer to it is what the laptop's own segments go by.
+    clamp = f"tcp flags syn / syn,rst tcp option maxseg size set {r.segment}" if r.segment else _CLAMP
+    return _chain("forward", [clamp, *rules])
 
 
 def _field_output(r: FieldRules) -> str:

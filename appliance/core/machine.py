@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from appliance.core.model import Phase, Reason, Secret
 
+TUNNEL_MTU = 1280  # the device's; what its routes let through is measured for each line (core/path_mtu.py)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -40,6 +42,7 @@ class Route:
     gateway: str = ""
     blackhole: bool = False
     metric: int = 0  # the lowest is taken; the others serve packets that are bound to their link
+    mtu: int = 0  # 0: the link's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -93,7 +96,7 @@ class Tunnel:
     peers: tuple[Peer, ...]
     mark: int = 0
     listen_port: int = 0
-    mtu: int = 1280
+    mtu: int = TUNNEL_MTU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +228,14 @@ class LineProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathProbe:
+    """The largest packet that the tunnel carried on a line; see core/path_mtu.py."""
+
+    line: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubProbe:
     """Echo requests inside the tunnel: the last ones' answers. Times in seconds."""
 
@@ -272,6 +283,7 @@ class Observed:
     leases: tuple[Lease, ...] = ()
     hub: HubProbe = HubProbe()
     lines: tuple[LineProbe, ...] = ()
+    paths: tuple[PathProbe, ...] = ()
     desktops: tuple[DesktopProbe, ...] = ()
     laptops: tuple[LaptopLease, ...] = ()
     vitals: Vitals = Vitals()

@@ -86,6 +86,7 @@ class RealMachine:
             leases=self._leases(now),
             hub=self._heard(probes.hub) if probes else Observed(now=now).hub,
             lines=probes.lines if probes else (),
+            paths=probes.paths if probes else (),
             desktops=probes.desktops if probes else (),
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),

@@ -106,6 +106,7 @@ class Netlink:
                         gateway=x.get_attr("RTA_GATEWAY") or "",
                         blackhole=x["type"] == _BLACKHOLE_ROUTE,
                         metric=x.get_attr("RTA_PRIORITY") or 0,
+                        mtu=_mtu(x),
                     )
                 )
         return frozenset(found)
@@ -231,6 +232,8 @@ class Netlink:
             options["priority"] = route.metric
         if route.blackhole:
             return {**options, "type": "blackhole"}
+        if route.mtu:
+            options["metrics"] = {"mtu": route.mtu}
         options["oif"] = self.index(route.namespace, route.link)
         if route.gateway:
             options["gateway"] = route.gateway
@@ -254,6 +257,11 @@ def _rule(rule: Rule) -> dict[str, Any]:
     if rule.blackhole:
         return {**options, "action": "blackhole"}
     return {**options, "table": rule.table, "action": _TO_TABLE}
+
+
+def _mtu(route: Any) -> int:
+    metrics = route.get_attr("RTA_METRICS")
+    return int(metrics.get_attr("RTAX_MTU") or 0) if metrics else 0
 
 
 def listen(namespace: str) -> tuple[socket.socket, ...]:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from collections import deque
@@ -16,12 +15,14 @@ from dataclasses import dataclass, replace
 
 from appliance.core.desktop_profiles import Profile
 from appliance.core.line import Reading, Sample, read
-from appliance.core.machine import Answer, DesktopProbe, HubProbe, LineProbe, LineState
+from appliance.core.machine import Answer, DesktopProbe, HubProbe, LineProbe, LineState, PathProbe
 from appliance.core.model import Desktop
 from appliance.core.uplinks import Lines
+from appliance.host import echo
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
+from appliance.host.path_mtu import PathMtu
 from appliance.host.scout import Scout
 
 WINDOW = 60  # echo requests that loss and round trip are computed over
@@ -29,8 +30,6 @@ DOUBT = 0.1  # seconds between echo requests while the last one is missing
 SILENCE_TOLD = 3.0  # seconds without an answer after which the daemon is woken
 DESKTOP_INTERVAL = 30.0  # seconds between greetings of a desktop that answered
 DESKTOP_RETRY = 3.0  # and of one that did not
-_SOL_RAW, _ICMP_FILTER = 255, 1  # linux/icmp.h
-_ONLY_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF ^ 1)  # a bit for each type that is kept away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +43,7 @@ class Target:
     interval: float = 1.0  # seconds between echo requests
     desktops: tuple[Desktop, ...] = ()
     lines: Lines | None = None
+    line: str = ""  # the one in use: what the size of its packets is remembered by
 
 
 class Probes:
@@ -58,6 +58,7 @@ class Probes:
         self._desktops: dict[str, DesktopProbe] = {}
         self._due: dict[str, float] = {}
         self._scout = Scout(outside, wake)
+        self._path = PathMtu(field, wake)
         self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
         self._line = 0  # counts changes of line
@@ -71,11 +72,16 @@ class Probes:
         return self._scout.lines
 
     @property
+    def paths(self) -> tuple[PathProbe, ...]:
+        return self._path.sizes
+
+    @property
     def desktops(self) -> tuple[DesktopProbe, ...]:
         return tuple(self._desktops.values())
 
     def start(self) -> None:
         self._scout.start()
+        self._path.start()
         threading.Thread(target=self._watch_hub, name="hub", daemon=True).start()
         threading.Thread(target=self._watch_desktops, name="desktops", daemon=True).start()
 
@@ -85,6 +91,7 @@ class Probes:
         if before == target:
             return
         self._scout.aim(target.lines or Lines())
+        self._path.aim(target.hub, target.line)
         if (before.hub, before.tunnel_key) != (target.hub, target.tunnel_key):
             self._hub = HubProbe()
         if before.desktops != target.desktops:
@@ -228,11 +235,8 @@ class _Echoes:
         self._samples.append((self._sequence, Sample(self.last_sent)))
         try:
             if self.channel is None:
-                with inside(self._namespace):
-                    self.channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-                self.channel.setblocking(False)
-                self.channel.setsockopt(_SOL_RAW, _ICMP_FILTER, _ONLY_ECHO_REPLIES)
-            self.channel.sendto(_echo_request(self._identity, self._sequence), (address, 0))
+                self.channel = echo.channel(self._namespace)
+            self.channel.sendto(echo.request(self._identity, self._sequence), (address, 0))
         except OSError:
             self._close()
 
@@ -247,7 +251,7 @@ class _Echoes:
                 self._close()
                 return
             if source[0] == address:
-                self._note(_reply(packet, self._identity))
+                self._note(echo.reply(packet, self._identity))
 
     def _note(self, sequence: int | None) -> None:
         for place, (number, sample) in enumerate(self._samples):
@@ -259,25 +263,3 @@ class _Echoes:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
-
-
-def _echo_request(identity: int, sequence: int) -> bytes:
-    body = b"noroshi!"
-    header = struct.pack("!BBHHH", 8, 0, 0, identity, sequence)
-    return struct.pack("!BBHHH", 8, 0, _checksum(header + body), identity, sequence) + body
-
-
-def _reply(packet: bytes, identity: int) -> int | None:
-    """The sequence number of an answer to us."""
-    header = (packet[0] & 0x0F) * 4 if packet else 0
-    if len(packet) < header + 8:
-        return None
-    kind, code, _, theirs, number = struct.unpack_from("!BBHHH", packet, header)
-    return number if (kind, code, theirs) == (0, 0, identity) else None
-
-
-def _checksum(data: bytes) -> int:
-    """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total >> 16) + (total & 0xFFFF)
-    return int(~(total + (total >> 16)) & 0xFFFF)

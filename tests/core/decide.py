@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from appliance.core import path_mtu
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, emergency_runs, hosts_file, seats, seats_of
-from appliance.core.machine import Desired, HubProbe, Machine, Observed, Status
+from appliance.core.machine import TUNNEL_MTU, Desired, HubProbe, Machine, Observed, Status
 from appliance.core.model import Config, JoinStage
 from appliance.core.phase import facts_of, judge
 from appliance.core.plan import (
@@ -61,6 +62,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
         seats=seats_of(taken, known, allowed),
         hosts=hosts_file(taken),
         any_laptop=emergency_runs(assignment, observed.now),
+        mtu=path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), TUNNEL_MTU),
     )
 
 

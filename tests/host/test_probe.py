@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from appliance.host import icmp_errors
+from appliance.host import echo, icmp_errors
 from appliance.host.line_check import LineCheck
 from appliance.host.namespaces import inside
-from appliance.host.probe import Probes, Target, _echo_request, _reply
+from appliance.host.probe import Probes, Target
 from tests.host.spaces import needs_root, spaces
 
 HUB = "203.0.113.10"
@@ -65,14 +65,14 @@ def _until(look: Callable[[], bool], patience: float = 8.0) -> None:
 
 
 def test_a_reply_is_known_by_all_of_its_marks() -> None:
-    request = _echo_request(7, 9)
+    request = echo.request(7, 9)
     header = bytes([0x45]) + bytes(19)
     reply = header + struct.pack("!BBHHH", 0, 0, 0, 7, 9)
-    assert _reply(reply, 7) == 9
-    assert _reply(reply, 8) is None
-    assert _reply(header + request, 7) is None, "our own question is no answer"
+    assert echo.reply(reply, 7) == 9
+    assert echo.reply(reply, 8) is None
+    assert echo.reply(header + request, 7) is None, "our own question is no answer"
     for length in range(len(reply)):
-        assert _reply(reply[:length], 7) is None
+        assert echo.reply(reply[:length], 7) is None
 
 
 @needs_root
