@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, path_mtu, twice
+from appliance.core import access_point, firewall, path_mtu, steer
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.machine import (
@@ -44,7 +44,7 @@ VETH = "lan0-port"
 KEEPALIVE = 15
 LOCAL_RULE = 10  # where the rule for the machine's own addresses goes, behind the deaf bridge's
 TUNNEL_RULE = 100
-SCOUT_RULE = 101
+SCOUT_RULE, PLACED_RULE = 101, 102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +202,7 @@ def _outside_ruleset(machine: Machine, tunnel: Tunnel | None, uplinks: tuple[Upl
     for peer in tunnel.peers if tunnel else ():
         host, _, port = peer.endpoint.rpartition(":")
         endpoints.append((host.strip("[]"), int(port)))
-    pair = [x for x in uplinks if x.active or x.doubled]
-    return firewall.outside(machine.uplinks, endpoints) + twice.ruleset(pair)
+    return firewall.outside(machine.uplinks, endpoints) + steer.ruleset([x for x in uplinks if x.usable])
 
 
 def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
@@ -284,8 +283,8 @@ def _box_routes(
     for uplink in uplinks:
         if not uplink.lease:
             continue
-        # A spare's route in the tunnel's table is for packets bound to its link: the scout's, and those with
-        # which WireGuard answers where the hub's last copy came in.
+        # A spare's route in the tunnel's table is for packets bound to its link: the scout's, and WireGuard's own
+        # before they are steered.
         metric = 0 if uplink.active else SPARE_METRIC + uplink.table - TUNNEL_TABLE
         found |= {
             Route(
@@ -312,12 +311,13 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
         {
             Rule(namespace=machine.outside, preference=1, incoming=BRIDGE, blackhole=True),
             Rule(namespace=machine.outside, preference=LOCAL_RULE, table=255),
-            Rule(namespace=machine.outside, preference=TUNNEL_RULE, table=TUNNEL_TABLE, mark=firewall.MARK),
-            Rule(
-                namespace=machine.outside,
-                preference=SCOUT_RULE,
-                table=TUNNEL_TABLE,
-                mark=firewall.SCOUT_MARK,
+            *(
+                Rule(namespace=machine.outside, preference=preference, table=TUNNEL_TABLE, mark=mark)
+                for preference, mark in (
+                    (TUNNEL_RULE, firewall.MARK),
+                    (SCOUT_RULE, firewall.SCOUT_MARK),
+                    (PLACED_RULE, firewall.PLACED_MARK),
+                )
             ),
         }
     )

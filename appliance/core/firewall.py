@@ -13,6 +13,7 @@ from appliance.core.model import OPEN_PHASES, Phase, Protocol
 TABLE = "inet noroshi"
 MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
 SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
+PLACED_MARK = 0x4E54  # a packet of the tunnel whose line was decided (steer.py)
 WEB_PORT = 80
 INTAKE_PORT = 8470
 REJECT = "reject with icmpx type admin-prohibited"
@@ -113,11 +114,11 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
                     'oifname "lo" accept',
                     "udp sport 68 udp dport 67 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    *(f"meta mark {SCOUT_MARK:#x} {x}" for x in to_hub),
+                    *(f"meta mark {mark:#x} {x}" for mark in (PLACED_MARK, SCOUT_MARK) for x in to_hub),
                 ],
             ),
             _untracked("outer-in", "prerouting", from_hub),
-            _untracked("outer-out", "output", [f"meta mark {MARK:#x}", f"meta mark {SCOUT_MARK:#x}"]),
+            _untracked("outer-out", "output", [f"meta mark {x:#x}" for x in (MARK, PLACED_MARK, SCOUT_MARK)]),
         ]
     )
 

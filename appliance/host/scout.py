@@ -163,6 +163,10 @@ class Scout:
         while len(way.hellos) > KEPT:
             way.hellos.pop(next(iter(way.hellos)))
         host, _, port = endpoint.rpartition(":")
+        if (
+            way.unanswered > DOUBT_ENDS
+        ):  # a router may remember the old port's way out, though it has a new one
+            self._close(way)
         try:
             if way.channel is None:
                 way.channel = self._open(way.link, host)
@@ -220,6 +224,10 @@ class Scout:
             if number == index:
                 way.samples[place] = (number, Sample(sample.sent, now))
                 way.unanswered = 0
+        if (
+            way.reading.state is not LineState.GOOD and 0 < way.pace < RARE
+        ):  # it recovers: see how well, at once
+            way.due = min(way.due, now + DOUBT)
 
     def _look(self, hasty: bool) -> None:
         """Read every line anew; the loop is woken where one became better or worse."""

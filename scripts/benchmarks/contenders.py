@@ -71,8 +71,18 @@ def _wire(place: Place) -> None:
         _route(place, router, add=True)
 
 
+def make_twins(place: Place) -> None:
+    """From now on router B hands out router A's subnet, and the box has the same address on both lines."""
+    link, own, gateway = ADDRESSES["b"]
+    _, twin, same = ADDRESSES["a"]
+    _route(place, "b", add=False)
+    _ip(place, "box", f"address delete {own}/24 dev {link}", f"address add {twin}/24 dev {link}")
+    _ip(place, "router-b", f"address delete {gateway}/24 dev lan0", f"address add {same}/24 dev lan0")
+    _route(place, "b", add=True)
+
+
 def _route(place: Place, router: str, *, add: bool) -> None:
-    link, _, gateway = ADDRESSES[router]
+    link, gateway = ADDRESSES[router][0], _gateway(place, router)
     metric = "100" if router == "a" else "200"
     verb = "replace" if add else "delete"
     run(
@@ -80,6 +90,14 @@ def _route(place: Place, router: str, *, add: bool) -> None:
         *("metric", metric),
         check=False,
     )
+
+
+def _gateway(place: Place, router: str) -> str:
+    """The router's address by now."""
+    said = json.loads(
+        run("ip", "-n", place.namespace(f"router-{router}"), "-json", "address", "show", "lan0")
+    )
+    return str(said[0]["addr_info"][0]["local"])
 
 
 def _tunnel(place: Place) -> None:

@@ -1,12 +1,14 @@
 """A session through a line that is cut again and again: the longest stall of each cut, as the laptop sees it.
 
-Ours is cut `runs` times, each time the line in use; every third of them with two routers that hand out the same subnet
-and the same address. Beside it, each in an exercise of its own at the same time, what is used today (contenders.py) is
-cut five times, the line in use each time, with up to ninety seconds to come back.
+Ours is cut `runs` times, each time the line in use; the last third of them with two routers that hand out the same
+subnet and the same address. Beside it, each in an exercise of its own at the same time, what is used today
+(contenders.py) is cut the line in use each time, with up to ninety seconds to come back. A run that is interrupted
+tells of the cuts until then; a box that is not ready for the next cut is a finding, and the run goes on.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import threading
@@ -32,7 +34,12 @@ FLEET = "10.211.0.0/16"
 SEED = 20261122
 WATCHED = 2.5  # seconds after a cut within which ours is watched, and until it flows again
 PATIENCE = 90.0  # seconds that a contender has to come back
-CONTENDER_CUTS = ("cable out", "blackhole, lamp on", "provider dead", "30 % loss both ways", "NAT rebinding")
+READY_WITHIN = 30.0  # seconds after a cut within which ours has a good line and a good spare again
+CONTENDER_CUTS = (
+    *("cable out", "blackhole, lamp on", "provider dead", "30 % loss both ways", "NAT rebinding"),
+    "bloated, not dead",
+)
+TWIN_CUTS = ("blackhole, lamp on", "down only lost")  # of the contenders
 ROUTER_OF = {"eth0": "a", "usb0": "b"}
 P95, P99 = 1.0, 2.0
 
@@ -44,6 +51,7 @@ class Record:
     name: str
     stalls: list[tuple[str, float]] = field(default_factory=list)
     lost: int = 0
+    unready: int = 0  # cuts before which the spare line was not good in time
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -61,8 +69,12 @@ def measure(runs: int, tell: Tell) -> tuple[Figure, ...]:
     ]
     for x in threads:
         x.start()
+    ours = Record(OURS)
     try:
-        ours = _ours(runs, tell)
+        _ours(ours, runs, tell)
+    except (KeyboardInterrupt, SystemExit):
+        tell("interrupted: what follows is of the cuts until now")
+        over.set()
     except BaseException:
         over.set()
         raise
@@ -73,23 +85,30 @@ def measure(runs: int, tell: Tell) -> tuple[Figure, ...]:
     return tuple(y for x in (ours, *others) if x.stalls for y in _figures(x))
 
 
-def _ours(runs: int, tell: Tell) -> Record:
-    chance, record = random.Random(SEED), Record(OURS)
+def _ours(record: Record, runs: int, tell: Tell) -> None:
+    chance = random.Random(SEED)
+    kinds: list[str] = []
+    while len(kinds) < runs:
+        kinds += chance.sample(list(CUTS), len(CUTS))
     with stand.protected(tell) as here:
         session = _open(here)
-        for number in range(runs):
-            if number in (runs // 3 * 2, 0):
-                _second_router(here, twin=number > 0)
-            active = _ready(here, session)
-            time.sleep(chance.uniform(0.0, 0.5))
-            cut = CUTS[list(CUTS)[number % len(CUTS)]]
-            stall = _cut(here, session, cut, ROUTER_OF[active], WATCHED, PATIENCE)
-            kind = f"{cut.name}{', twins' if number >= runs // 3 * 2 > 0 else ''}"
-            record.stalls.append((kind, stall))
-            tell(f"{number + 1}/{runs} {kind} on {active}: {stall * 1000:.0f} ms")
-        record.lost = session.lost
-        session.stop()
-    return record
+        try:
+            for number, kind in enumerate(kinds[:runs]):
+                twins = number >= runs // 3 * 2 > 0
+                if number in (runs // 3 * 2, 0):
+                    _second_router(here, twin=twins)
+                active, ready = _ready(here, session, READY_WITHIN if number else 60.0)
+                if not ready:
+                    record.unready += 1
+                    tell(f"before cut {number + 1} no good spare within {READY_WITHIN:.0f} s: {_said(here)}")
+                time.sleep(chance.uniform(0.0, 0.5))
+                stall = _cut(here, session, CUTS[kind], ROUTER_OF[active], WATCHED)
+                name = f"{kind}{', twins' if twins else ''}"
+                record.stalls.append((name, stall))
+                tell(f"{number + 1}/{runs} {name} on {active}: {stall * 1000:.0f} ms")
+        finally:
+            record.lost = session.lost
+            session.stop()
 
 
 def _open(here: Place) -> Session:
@@ -135,19 +154,34 @@ def _hand_out(here: Place, address: str) -> None:
     processes.start(here, "router-b", within(here.namespace("router-b"), argv))
 
 
-def _ready(here: Place, session: Session) -> str:
-    """Until the session flows, nothing is in doubt and the spare line is tested; the line in use."""
+def _ready(here: Place, session: Session, patience: float) -> tuple[str, bool]:
+    """Until the session flows, nothing is in doubt and the spare line is tested: the line in use, and whether that
+    came in time. A box without any line in use gets as long as a contender."""
+    active, deadline = "", time.monotonic() + patience
+    while True:
+        seen = _look(here)
+        active = next(
+            (x["link"] for x in (machines.status(here) or {"uplinks": []})["uplinks"] if x["active"]), ""
+        )
+        spares = [x["state"] for x in seen["lines"] if x["link"] != active]
+        if active and seen["hub"]["state"] == "good" and spares == ["good"] and session.flows():
+            return active, True
+        if active and time.monotonic() > deadline:
+            return active, False
+        if time.monotonic() > deadline + PATIENCE:
+            raise TimeoutError(f"the box has no line: {_said(here)}")
+        time.sleep(0.1)
 
-    def look() -> str:
-        seen: dict[str, Any] = ask(machines.door(here, "box"), {"ask": "snapshot"}, timeout=5.0)["observed"]
-        lines = {x["link"]: x["state"] for x in seen["lines"]}
-        status = machines.status(here) or {"uplinks": []}
-        active = [x["link"] for x in status["uplinks"] if x["active"]]
-        good = bool(active) and seen["hub"]["state"] == "good" and session.flows()
-        spares = [state for link, state in lines.items() if link not in active]
-        return active[0] if good and spares == ["good"] else ""
 
-    return str(_until("a good line and a good spare", look, 120.0))
+def _look(here: Place) -> dict[str, Any]:
+    seen: dict[str, Any] = ask(machines.door(here, "box"), {"ask": "snapshot"}, timeout=5.0)["observed"]
+    return seen
+
+
+def _said(here: Place) -> str:
+    """The state of the lines, for whoever reads of a finding."""
+    seen = _look(here)
+    return json.dumps({"hub": seen["hub"], "lines": seen["lines"], "leases": seen["leases"]})
 
 
 def _until(what: str, look: Any, patience: float) -> Any:
@@ -159,15 +193,22 @@ def _until(what: str, look: Any, patience: float) -> Any:
     return found
 
 
-def _cut(here: Place, session: Session, cut: Cut, router: str, watched: float, patience: float) -> float:
+def _cut(
+    here: Place, session: Session, cut: Cut, router: str, watched: float, over: threading.Event | None = None
+) -> float:
     """One cut, healed once the session flows again; the longest stall in seconds."""
     begun = time.monotonic()
     cut.begin(here, router)
-    while (now := time.monotonic()) < begun + watched or (not session.flows(0.3) and now < begun + patience):
-        time.sleep(0.05)
-    stall = session.stall(begun, time.monotonic())
-    cut.end(here, router)
-    return stall
+    try:
+        while (now := time.monotonic()) < begun + watched or (
+            not session.flows(0.3) and now < begun + PATIENCE
+        ):
+            time.sleep(0.05)
+            if over is not None and over.is_set():
+                break
+        return session.stall(begun, time.monotonic())
+    finally:
+        cut.end(here, router)
 
 
 def _contend(record: Record, number: int, tell: Tell, over: threading.Event) -> None:
@@ -178,15 +219,19 @@ def _contend(record: Record, number: int, tell: Tell, over: threading.Event) -> 
             session = Session(place, contenders_desk(place), PORT)
             session.start()
             _until("the contender's session", session.flows, 30.0)
-            for name in CONTENDER_CUTS:
-                _until("the contender's session", session.flows, 300.0)
+            cuts = [(x, False) for x in CONTENDER_CUTS] + [(x, True) for x in TWIN_CUTS]
+            for count, (name, twins) in enumerate(cuts):
+                if count == len(CONTENDER_CUTS):
+                    contenders.make_twins(place)
+                _until("the contender's session", lambda: session.flows() or over.is_set(), 300.0)
                 if over.wait(3.0):
-                    return
+                    break
                 router = contenders.line_in_use(place)
-                stall = _cut(place, session, CUTS[name], router, 15.0, PATIENCE)
-                record.stalls.append((name, stall))
-                tell(f"{record.name}: {name}: {stall:.1f} s")
-            record.lost = session.lost + (not session.flows(1.0))
+                stall = _cut(place, session, CUTS[name], router, 15.0, over)
+                if not over.is_set():
+                    record.stalls.append((f"{name}{', twins' if twins else ''}", stall))
+                    tell(f"{record.name}: {record.stalls[-1][0]} on {router}: {stall:.1f} s")
+            record.lost = session.lost + (not over.is_set() and not session.flows(1.0))
             session.stop()
     except Exception as error:  # ours is measured all the same
         tell(f"{record.name}: {error!r}")
@@ -208,6 +253,11 @@ def _figures(x: Record) -> tuple[Figure, ...]:
             name=f"{x.name}: p99", unit="s", values=(percentile(x.values, 99),), at_most=P99 if ours else None
         ),
         Figure(name=f"{x.name}: sessions lost", unit="", values=(x.lost,), at_most=0 if ours else None),
+        *(
+            [Figure(name=f"{x.name}: not ready in time", unit="", values=(x.unready,), at_most=0)]
+            if ours
+            else []
+        ),
     )
 
 
