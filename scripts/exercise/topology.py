@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from scripts.exercise import processes
@@ -44,14 +45,17 @@ class Router:
     name: str
     lan: str
     internet_side: str  # the provider's end of its line
+    length: int = 24
+    given: tuple[str, ...] = ()  # first and last address that it hands out
 
     @property
     def machine(self) -> str:
         return f"router-{self.name}"
 
     @property
-    def network(self) -> str:
-        return self.lan.rpartition(".")[0]
+    def range(self) -> tuple[str, ...]:
+        network = self.lan.rpartition(".")[0]
+        return self.given or (f"{network}.100", f"{network}.200")
 
 
 ROUTERS = {
@@ -186,6 +190,25 @@ def unplug(place: Place, router: str) -> None:
     _ip(place, ROUTERS[router].machine, "link set lan0 down")
 
 
+def serve(place: Place, router: str, lan: str, *given: str) -> None:
+    """The router has this address (with its length) on its own network from now on, and hands out these."""
+    address, _, length = lan.partition("/")
+    _readdress(place, replace(ROUTERS[router], lan=address, length=int(length), given=given))
+
+
+def serve_as_ever(place: Place, router: str) -> None:
+    """End of `serve`."""
+    _readdress(place, ROUTERS[router])
+
+
+def _readdress(place: Place, router: Router) -> None:
+    processes.end(place, router.machine)
+    (place.folder(router.machine) / "leases").unlink(missing_ok=True)
+    lines = ("address flush dev lan0", f"address add {router.lan}/{router.length} dev lan0")
+    _ip(place, router.machine, *lines)
+    _serve_addresses(place, router)
+
+
 def blackhole(place: Place, router: str) -> None:
     """The router stays plugged in, with its lamp on, and swallows everything."""
     _nft(place, ROUTERS[router], SILENCE)
@@ -237,7 +260,7 @@ def _serve_addresses(place: Place, router: Router) -> None:
         "--bind-interfaces",
         "--interface=lan0",
         "--except-interface=lo",
-        f"--dhcp-range={router.network}.100,{router.network}.200,255.255.255.0,1h",
+        f"--dhcp-range={','.join(router.range)},{IPv4Network((0, router.length)).netmask},1h",
         f"--dhcp-option=option:router,{router.lan}",
         f"--dhcp-option=option:dns-server,{router.lan}",
         "--host-record=hq.example,203.0.113.10",
