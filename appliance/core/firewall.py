@@ -72,37 +72,28 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
 
     The tunnel's packets go untracked, so what comes from HQ's very address and port is its answer; nothing but the
     tunnel and the scout has a UDP socket here, and both believe nobody without a key."""
-    ways = _set(f'"{x}"' for x in uplinks)
+    links = [f'"{x}"' for x in uplinks]
+    ways = _set(links) if links else ""
     ports: dict[str, set[int]] = {}
     for address, port in hub_endpoints:
         ports.setdefault(_literal(address), set()).add(int(port))
+    numbered = [(x, _set(map(str, sorted(numbers)))) for x, numbers in sorted(ports.items())] if ways else []
     to_hub = [
-        f"oifname {ways} {_family(address)} daddr {address} "
-        f"udp dport {_set(str(x) for x in sorted(numbers))} accept"
-        for address, numbers in sorted(ports.items())
-        if ways != "{  }"
+        f"{_family(x)} daddr {x} udp dport {port} oifname {ways} notrack accept" for x, port in numbered
     ]
-    from_hub = [
-        f"iifname {ways} {_family(address)} saddr {address} udp sport {_set(str(x) for x in sorted(numbers))}"
-        for address, numbers in sorted(ports.items())
-        if ways != "{  }"
-    ]
-    answers = [f"{x} udp dport 1024-65535 accept" for x in from_hub]
     # Errors about untracked packets are nobody's "related"; the kernel itself asks which socket sent the packet.
-    errors = (
-        [f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept"] if from_hub else []
-    )
+    errors = [f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept"]
     return _table(
         [
             _chain(
                 "input",
                 [
-                    *answers,
+                    f"ct state untracked iifname {ways} udp dport 1024-65535 accept" if numbered else "",
                     "ct state established,related accept",
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                    *errors,
+                    *(errors if numbered else []),
                 ],
             ),
             _chain("forward", []),
@@ -116,9 +107,11 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
                     *(f"meta mark {mark:#x} {x}" for mark in (PLACED_MARK, SCOUT_MARK) for x in to_hub),
                 ],
+                priority="raw",  # before connection tracking, which the tunnel's packets pass by
             ),
-            _untracked("outer-in", "prerouting", from_hub),
-            _untracked("outer-out", "output", [f"meta mark {x:#x}" for x in (MARK, PLACED_MARK, SCOUT_MARK)]),
+            _untracked(
+                "outer-in", "prerouting", [f"udp sport {port} {_family(x)} saddr {x}" for x, port in numbered]
+            ),
         ]
     )
 
@@ -135,22 +128,16 @@ def hub(
     """HQ's side of the same wall: a box with a running mission reaches named desktops, and nothing else.
     `openings`: LAN prefixes and tunnel addresses of such boxes, and what they may reach."""
     forward = []
-    for open_sources, pinholes in openings:
-        if not (open_sources and pinholes):
-            continue
-        sources = _set(_literal(x) for x in sorted(open_sources))
-        forward += [
-            f'iifname "{tunnel}" oifname != "{tunnel}" {match} ip saddr {sources} accept'
-            for match in _towards(pinholes)
-        ]
-        forward += [
-            f'iifname != "{tunnel}" oifname "{tunnel}" ct state established {match} accept'
-            for match in _back(pinholes)
-        ]
+    for sources, pinholes in _by_sources(openings):
+        inward = f'iifname "{tunnel}" oifname != "{tunnel}" {_towards(pinholes)}'
+        forward.append(f"{inward} ip saddr {_set(map(_literal, sources))} accept")
     if forward:
-        forward.append(f'oifname "{tunnel}" ct state related accept')
+        every = {x for sources, pinholes in openings if sources for x in pinholes}
+        back = f'oifname "{tunnel}" iifname != "{tunnel}" ct state'
+        forward = [f"{back} established {_back(every)} accept", *forward, f"{back} related accept"]
     forward += [f'iifname "{tunnel}" {REJECT}']
     received = [
+        "ct state untracked meta l4proto udp accept",  # the tunnel's outer packets, below
         'iifname "lo" accept',
         f'iifname "{tunnel}" ip daddr {hub_address} tcp dport {INTAKE_PORT} accept',
         f'iifname "{tunnel}" ip daddr {hub_address} icmp type echo-request accept',
@@ -165,8 +152,8 @@ def hub(
             _chain("input", received, policy="accept"),
             _chain("forward", [_CLAMP, *forward]),
             _chain("output", [], policy="accept"),
-            _untracked("outer-in", "prerouting", [f'iifname != "{tunnel}" udp dport {listen_port}']),
-            _untracked("outer-out", "output", [f'oifname != "{tunnel}" udp sport {listen_port}']),
+            _untracked("outer-in", "prerouting", [f'udp dport {listen_port} iifname != "{tunnel}"']),
+            _untracked("outer-out", "output", [f'udp sport {listen_port} oifname != "{tunnel}"']),
         ]
     )
 
@@ -203,22 +190,20 @@ def _field_forward(r: FieldRules) -> str:
     rules = []
     if r.phase in OPEN_PHASES and r.pinholes and r.lan_network:
         # No rule says "established" towards HQ: a desktop that is taken away closes for running sessions, too.
-        inward = f'iifname "{r.lan}" oifname "{r.tunnel}" ip saddr {_literal(r.lan_network)}'
-        outward = f'iifname "{r.tunnel}" oifname "{r.lan}" ct state established'
+        back = f'iifname "{r.tunnel}" oifname "{r.lan}" ct state'
+        inward = f'iifname "{r.lan}" oifname "{r.tunnel}"'
         if r.any_laptop:
-            rules += [f"{inward} {match} accept" for match in _towards(r.pinholes)]
-            rules += [f"{outward} {match} accept" for match in _back(r.pinholes)]
-        else:
-            shared = _shared(r.seats)
-            for seats, holes in shared:
-                pairs = _set(f"{_mac(x.mac)} . {_literal(x.address)}" for x in seats)
-                rules += [
-                    f"{inward} {match} ether saddr . ip saddr {pairs} accept" for match in _towards(holes)
-                ]
-            for seats, holes in shared:
-                laptops = _set(_literal(x.address) for x in seats)
-                rules += [f"{outward} {match} ip daddr {laptops} accept" for match in _back(holes)]
-        rules.append(f'iifname "{r.tunnel}" oifname "{r.lan}" ct state related accept')
+            rules = [
+                f"{back} established {_back(r.pinholes)} accept",
+                f"{inward} ip saddr {_literal(r.lan_network)} {_towards(r.pinholes)} accept",
+            ]
+        elif pairs := _pairs(r.seats):
+            rules = [
+                f"{back} established {_BACK} . ip daddr {_set(f'{hole} . {seat}' for _, seat, hole in pairs)} accept",
+                f"{inward} ether saddr . ip saddr . {_TOWARDS} "
+                f"{_set(f'{mac} . {seat} . {hole}' for mac, seat, hole in pairs)} accept",
+            ]
+        rules.append(f"{back} related accept")
     else:
         # A session that failover may yet save is dropped in silence; a rejection would end it.
         rules.append("ct state established drop")
@@ -242,38 +227,56 @@ def _field_output(r: FieldRules) -> str:
             f"{to_hub} meta skuid {r.courier_uid} tcp dport {INTAKE_PORT} accept",
         ]
     if r.phase in OPEN_PHASES:
-        rules += [f'oifname "{r.tunnel}" meta skuid 0 {match} accept' for match in _towards(r.pinholes)]
+        rules += [f'oifname "{r.tunnel}" meta skuid 0 {_towards(r.pinholes)} accept'] if r.pinholes else []
         rules += [f'oifname "{r.tunnel}" ip daddr {_literal(x)} udp dport 53 accept' for x in r.dns]
     rules += [REJECT]
     return _chain("output", rules)
 
 
-def _shared(seats: Sequence[Seat]) -> list[tuple[tuple[Seat, ...], tuple[Pinhole, ...]]]:
-    """Seats that reach the same pinholes share their rules."""
-    who: dict[Pinhole, list[Seat]] = {}
-    for seat in sorted(seats, key=lambda x: (x.mac, x.address)):
-        for hole in seat.pinholes:
-            who.setdefault(hole, []).append(seat)
-    groups: dict[tuple[tuple[str, str], ...], tuple[tuple[Seat, ...], list[Pinhole]]] = {}
+# A packet of a desktop's picture meets few rules, and in each one look into a set: whatever a rule reads of a packet,
+# names of interfaces above all, costs throughput (docs/performance.md).
+_TOWARDS = "ip daddr . meta l4proto . th dport"
+_BACK = "ip saddr . meta l4proto . th sport"
+
+
+def _towards(pinholes: Iterable[Pinhole]) -> str:
+    return f"{_TOWARDS} {_set(map(_hole, sorted(set(pinholes))))}"
+
+
+def _back(pinholes: Iterable[Pinhole]) -> str:
+    return f"{_BACK} {_set(map(_hole, sorted(set(pinholes))))}"
+
+
+def _hole(pinhole: Pinhole) -> str:
+    host, protocol, port = pinhole
+    return f"{_host(host)} . {Protocol(protocol).value} . {int(port)}"
+
+
+def _pairs(seats: Sequence[Seat]) -> list[tuple[str, str, str]]:
+    """Which laptop, by hardware address and address together, reaches what."""
+    return sorted({(_mac(x.mac), _host(x.address), _hole(hole)) for x in seats for hole in x.pinholes})
+
+
+def _by_sources(
+    openings: Sequence[tuple[Sequence[str], Sequence[Pinhole]]],
+) -> list[tuple[tuple[str, ...], tuple[Pinhole, ...]]]:
+    """Pinholes that the same sources reach share a rule."""
+    who: dict[Pinhole, set[str]] = {}
+    for sources, pinholes in openings:
+        for hole in pinholes:
+            who.setdefault(hole, set()).update(sources)
+    groups: dict[tuple[str, ...], list[Pinhole]] = {}
     for hole, found in sorted(who.items()):
-        key = tuple((x.mac, x.address) for x in found)
-        groups.setdefault(key, (tuple(found), []))[1].append(hole)
-    return [(x, tuple(holes)) for x, holes in groups.values()]
+        if found:
+            groups.setdefault(tuple(sorted(found)), []).append(hole)
+    return [(sources, tuple(holes)) for sources, holes in sorted(groups.items())]
 
 
-def _towards(pinholes: Sequence[Pinhole]) -> list[str]:
-    return [f"ip daddr {host} {proto} dport {ports}" for host, proto, ports in _grouped(pinholes)]
-
-
-def _back(pinholes: Sequence[Pinhole]) -> list[str]:
-    return [f"ip saddr {host} {proto} sport {ports}" for host, proto, ports in _grouped(pinholes)]
-
-
-def _grouped(pinholes: Sequence[Pinhole]) -> list[tuple[str, str, str]]:
-    groups: dict[tuple[str, str], set[int]] = {}
-    for host, protocol, port in pinholes:
-        groups.setdefault((_literal(host), protocol.value), set()).add(int(port))
-    return [(h, p, _set(str(x) for x in sorted(ports))) for (h, p), ports in sorted(groups.items())]
+def _host(address: str) -> str:
+    """One address: a network in a set of pairs would be another kind of set."""
+    if "/" in address:
+        raise ValueError(address[:60])
+    return _literal(address)
 
 
 def _literal(address: str) -> str:
@@ -294,12 +297,14 @@ def _family(address: str) -> str:
 
 
 def _set(values: Iterable[str]) -> str:
-    return "{ " + ", ".join(values) + " }"
+    """A single value is compared, not looked up."""
+    found = list(values)
+    return found[0] if len(found) == 1 else "{ " + ", ".join(found) + " }"
 
 
-def _chain(hook: str, rules: Iterable[str], policy: str = "drop") -> str:
-    lines = [f"  chain {hook} {{", f"    type filter hook {hook} priority 0; policy {policy};"]
-    return "\n".join([*lines, *(f"    {x}" for x in rules), "  }"])
+def _chain(hook: str, rules: Iterable[str], policy: str = "drop", priority: str = "0") -> str:
+    lines = [f"  chain {hook} {{", f"    type filter hook {hook} priority {priority}; policy {policy};"]
+    return "\n".join([*lines, *(f"    {x}" for x in rules if x), "  }"])
 
 
 def _untracked(name: str, hook: str, matches: Iterable[str]) -> str:
