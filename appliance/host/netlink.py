@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyroute2 import IPRoute
-from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.ethtool.ethtool import Ethtool
+from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.machine import Address, Bridge, Link, Route, Rule

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 from collections.abc import Iterator
 
 import pytest
+from pyroute2.ethtool.ethtool import Ethtool
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.machine import Address, Bridge, Link, Route, Rule
 from appliance.host.interfaces import addresses
+from appliance.host.namespaces import inside
 from appliance.host.netlink import MAIN, Netlink, listen
 from tests.host.spaces import needs_root, spaces
 
@@ -46,6 +49,9 @@ def test_the_bridge_leads_into_the_field_and_its_ports_are_isolated(two: tuple[N
     assert (port.master, port.isolated) == ("br", True)
     assert (lead.master, lead.isolated) == ("br", False)
     assert _link(netlink, there, "lan") is not None
+    with inside(here), contextlib.closing(Ethtool()) as ethtool:
+        assert ethtool.get_features("up").features["rx-gro"].enable  # segments cross the bridge in batches
+        assert not ethtool.get_features("p1").features["rx-gro"].enable
 
 
 def test_half_a_lead_is_made_whole(two: tuple[Netlink, str, str]) -> None:
