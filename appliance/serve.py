@@ -26,7 +26,8 @@ from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import (
     files,
     firewall_boot,
-    laptops,
+    inotify,
+    namespaces,
     netlink,
     prover,
     rdp_signature,
@@ -71,8 +72,10 @@ def _run_field(machine: Machine, state: Path, run: Path, clock: Clock | None) ->
     door = Door(run / "door", frozenset({machine.web_uid}), daemon.ask, group=machine.web_uid)
     door.start()
     probes.start()
-    guests = laptops.Watch(run / "dhcp")
-    daemon.run(lambda: (button, guests, *netlink.listen(machine.outside), *netlink.listen(machine.field)))
+    guests = inotify.Watch(run / "dhcp")
+    spaces = inotify.Watch(namespaces.RUN, inotify.COMES_AND_GOES)
+    kernel = (machine.outside, machine.field)
+    daemon.run(lambda: (button, guests, spaces, *map(netlink.Listener, kernel)))
     door.close()
 
 
@@ -109,7 +112,7 @@ def _run_hub(machine: Machine, run: Path) -> None:
     uids = frozenset({machine.hq_uid, machine.intake_uid})
     door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP, largest=MAX_LIST)
     door.start()
-    daemon.run(lambda: netlink.listen(machine.outside))
+    daemon.run(lambda: (netlink.Listener(machine.outside),))
     door.close()
 
 

@@ -117,6 +117,7 @@ def field_box(
             {
                 (machine.outside, TUNNEL_TABLE),
                 *((machine.outside, FIRST_UPLINK_TABLE + i) for i in range(len(machine.uplinks))),
+                (machine.outside, 254),  # whoever puts a way out there: only the tunnel's mark has one
                 (machine.field, 254),
             }
         ),

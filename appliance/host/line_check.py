@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from appliance.host.probe import Target
 
 INTERVAL = 5.0  # seconds a packet may bring an error; Linux routers take three to give a neighbour up
+TO_NOBODY = b"\x04" + bytes(31)  # a WireGuard packet of no session: nothing else ever leaves a line
 AT_ONCE = 100  # milliseconds that are waited for an error that comes at once
 
 
@@ -66,7 +67,7 @@ class LineCheck:
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, target.mark)
             icmp_errors.keep(channel)
             channel.connect((host, int(port)))
-            channel.send(b"\0")
+            channel.send(TO_NOBODY)
         except OSError:
             channel.close()
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import select
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,14 +17,14 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.machine import Address, Bridge, Link, Route, Rule
 from appliance.host import namespaces
-from appliance.host.namespaces import inside
+from appliance.host.namespaces import identity, inside
 
 _BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
 _BLACKHOLE_RULE = 6  # FR_ACT_BLACKHOLE, linux/fib_rules.h
 _TO_TABLE = 1  # FR_ACT_TO_TBL
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
-# Multicast groups of linux/rtnetlink.h: links, IPv4 addresses, IPv4 routes, IPv4 rules
-_GROUPS = 0x1 | 0x10 | 0x40 | 0x80
+# Multicast groups of linux/rtnetlink.h: links, IPv4 addresses, IPv4 routes, IPv4 rules, IPv4 settings (forwarding)
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 1 << (24 - 1)
 _NETLINK_NETFILTER, _NFTABLES_GROUP = 12, 1 << (7 - 1)  # NFNLGRP_NFTABLES
 MAIN = 254
 LOCAL = 255
@@ -268,16 +269,52 @@ def _mtu(route: Any) -> int:
     return int(metrics.get_attr("RTAX_MTU") or 0) if metrics else 0
 
 
-def listen(namespace: str) -> tuple[socket.socket, ...]:
-    """Sockets that become readable when links, addresses, routes, rules or rulesets change in a namespace."""
-    with inside(namespace):
-        routes = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
-        )
-        filters = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
-    routes.bind((0, _GROUPS))
-    filters.bind((0, _NFTABLES_GROUP))
-    return routes, filters
+class Listener:
+    """Readable when links, addresses, routes, rules, rulesets or forwarding change in a namespace; reads like a socket,
+    for the loop. When somebody took the namespace away and another one has its name, it listens there from then on."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._either = select.epoll()
+        self._sockets: tuple[socket.socket, ...] = ()
+        self._where = 0
+        self._open()
+
+    def fileno(self) -> int:
+        return self._either.fileno()
+
+    def recv(self, size: int) -> bytes:
+        """Some of what came; BlockingIOError once there is no more."""
+        if self._where != identity(self._namespace):
+            self._open()
+        for channel in self._sockets:
+            with contextlib.suppress(BlockingIOError):
+                return channel.recv(size)
+        raise BlockingIOError
+
+    def close(self) -> None:
+        self._leave()
+        self._either.close()
+
+    def _leave(self) -> None:
+        for channel in self._sockets:
+            channel.close()
+        self._sockets = ()
+
+    def _open(self) -> None:
+        self._leave()
+        where = identity(self._namespace)
+        if not where:  # between two: the next one is listened to once it is there
+            return
+        with inside(self._namespace):
+            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+            routes = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
+            filters = socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER)
+        routes.bind((0, _GROUPS))
+        filters.bind((0, _NFTABLES_GROUP))
+        self._sockets, self._where = (routes, filters), where
+        for channel in self._sockets:
+            self._either.register(channel, select.EPOLLIN)
 
 
 def _receive_in_batches(name: str) -> None:

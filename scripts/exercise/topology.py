@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -147,7 +148,7 @@ def up(place: Place) -> None:
     _wire(place)
     for router in ROUTERS.values():
         _nft(place, router, ROUTER_RULES)
-        _serve_addresses(place, router)
+        serve_addresses(place, router)
     (place.root / "topology").touch()
 
 
@@ -206,7 +207,7 @@ def _readdress(place: Place, router: Router) -> None:
     (place.folder(router.machine) / "leases").unlink(missing_ok=True)
     lines = ("address flush dev lan0", f"address add {router.lan}/{router.length} dev lan0")
     _ip(place, router.machine, *lines)
-    _serve_addresses(place, router)
+    serve_addresses(place, router)
 
 
 def blackhole(place: Place, router: str) -> None:
@@ -247,7 +248,8 @@ def _nft(place: Place, router: Router, ruleset: str) -> None:
     run(*within(place.namespace(router.machine), ("nft", "-f", "-")), text=ruleset)
 
 
-def _serve_addresses(place: Place, router: Router) -> None:
+def serve_addresses(place: Place, router: Router, more: Sequence[str] = ()) -> None:
+    """(Re)start the router's DHCP and name server; `more` is what it says besides."""
     folder = place.folder(router.machine)
     argv = (
         "dnsmasq",
@@ -268,6 +270,7 @@ def _serve_addresses(place: Place, router: Router) -> None:
         f"--dhcp-leasefile={folder}/leases",
         f"--pid-file={folder}/pid",
         f"--log-facility={folder}/log",
+        *more,
     )
     processes.start(place, router.machine, within(place.namespace(router.machine), argv))
 

@@ -146,6 +146,17 @@ def test_a_stray_route_in_our_table_goes_and_one_in_a_stranger_s_stays() -> None
     assert steps_after(routes=STATE.routes | {stray, foreign}) == (RemoveRoute(route=stray),)
 
 
+def test_a_way_out_that_somebody_else_put_into_the_machine_s_main_table_goes() -> None:
+    """Whoever else is on the machine (a network manager, a person): only the tunnel's mark has a way out."""
+    for stray in (
+        Route(namespace="", table=254, destination="default", link="eth0", gateway="192.168.1.1"),
+        Route(namespace="", table=254, destination="0.0.0.0/1", link="usb0", gateway="192.168.8.1"),
+    ):
+        assert steps_after(routes=STATE.routes | {stray}) == (RemoveRoute(route=stray),)
+    elsewhere = Route(namespace="", table=254, destination="172.17.0.0/16", link="docker0")
+    assert steps_after(routes=STATE.routes | {elsewhere}) == ()
+
+
 def test_a_route_of_another_gateway_is_replaced_and_never_first_removed() -> None:
     mine = next(x for x in STATE.routes if x.table == 5000)
     changed = STATE.routes - {mine} | {replace(mine, gateway="192.168.1.254")}

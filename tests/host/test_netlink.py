@@ -6,15 +6,18 @@ import contextlib
 import errno
 import select
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from pyroute2.ethtool.ethtool import Ethtool
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.core.machine import Address, Bridge, Link, Route, Rule
+from appliance.core.machine import Address, Bridge, Link, Route, Rule, Sysctl
+from appliance.daemon import drain
+from appliance.host import inotify, namespaces, sysctl
 from appliance.host.interfaces import addresses
 from appliance.host.namespaces import inside
-from appliance.host.netlink import MAIN, Netlink, listen
+from appliance.host.netlink import MAIN, Listener, Netlink
 from tests.host.spaces import needs_root, spaces
 
 pytestmark = needs_root
@@ -124,20 +127,42 @@ def test_a_link_that_is_not_there_has_no_index_and_no_removal(two: tuple[Netlink
     assert error.value.errno == errno.ENODEV
 
 
+def _woken(channel: Listener | inotify.Watch, seconds: float = 2.0) -> bool:
+    """Whether it wakes the loop; what came is read away, as the loop does."""
+    found = bool(select.select([channel], [], [], seconds)[0])
+    drain((channel,))
+    return found
+
+
 def test_every_kind_of_change_wakes_the_listener(two: tuple[Netlink, str, str]) -> None:
     netlink, here, there = two
-    routes, _ = channels = listen(here)
-    try:
+    with closing(Listener(here)) as listener:
+        assert not _woken(listener, 0.1)
         netlink.make_pair(here, "a", there, "b")
-        assert select.select([routes], [], [], 2)[0]
-    finally:
-        for channel in channels:
-            channel.close()
+        assert _woken(listener)
+        sysctl.write(Sysctl(namespace=here, key="net/ipv4/ip_forward", value="1"))
+        assert _woken(listener)
+        assert not _woken(listener, 0.1)
+
+
+def test_a_listener_hears_the_namespace_that_took_its_ones_place(two: tuple[Netlink, str, str]) -> None:
+    netlink, here, there = two
+    watch = inotify.Watch(namespaces.RUN, inotify.COMES_AND_GOES)
+    with closing(Listener(here)) as listener, closing(watch) as folder:
+        drain((folder,))
+        namespaces.remove(here)
+        assert _woken(folder), "its end is noticed, whoever still lives in it"
+        drain((listener,))
+        namespaces.make(here)
+        assert _woken(folder)
+        netlink.forget(here)
+        drain((listener,))
+        assert not _woken(listener, 0.1)
+        netlink.make_pair(here, "a", there, "b")
+        assert _woken(listener)
 
 
 def test_a_namespace_made_anew_is_not_mistaken_for_the_old_one(two: tuple[Netlink, str, str]) -> None:
-    from appliance.host import namespaces
-
     netlink, here, there = two
     netlink.make_pair(here, "a", there, "b")
     namespaces.remove(here)
