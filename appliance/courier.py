@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from typing import Any
 BATCH = 100  # reports a post
 MOST_OCTETS = 180_000  # of one post; the intake takes 256 KiB
 TIMEOUT = 5.0  # seconds for one post
-MAX_ANSWER = 4 << 20
+MAX_ANSWER = 4 << 20  # octets, unpacked
+MAX_PACKED = 1 << 20
+ANSWER_WITHIN = 60.0  # seconds for all of it: an assignment over a very slow line
 PORT = 8470
 RETRY_FIRST, RETRY_MOST = 0.2, 10.0  # seconds between attempts while the hub does not answer
 IDLE = 60.0  # seconds after which it looks around although nobody called
@@ -36,11 +39,42 @@ def letters(outboxes: Iterable[Path], pattern: str) -> list[Path]:
 def post(hub: str, path: str, body: bytes) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(hub, PORT, timeout=TIMEOUT)
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        connection.request("POST", path, body, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read(MAX_ANSWER)
+        packed = answer.headers.get("Content-Encoding", "") == "gzip"
+        content = _read(answer, MAX_PACKED if packed else MAX_ANSWER)
+        return answer.status, unpacked(content) if packed else content
     finally:
         connection.close()
+
+
+def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
+    """All of it, or nothing where it is larger than anything HQ has to say. Raises TimeoutError."""
+    deadline = time.monotonic() + ANSWER_WITHIN
+    content = b""
+    while len(content) <= most:
+        part = answer.read1(65536)
+        if not part:
+            return content
+        content += part
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer takes too long")
+    sys.stderr.write("courier: the answer is too large\n")
+    return b""
+
+
+def unpacked(content: bytes, most: int = MAX_ANSWER) -> bytes:
+    """What gzip packed; nothing where it is torn, or would grow beyond `most`: never more than that is unpacked."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        found = unpacker.decompress(content, most)
+    except zlib.error:
+        found = b""
+    if unpacker.eof:
+        return found
+    sys.stderr.write("courier: the answer is torn, or too large unpacked\n")
+    return b""
 
 
 def lay(inbox: Path, name: str, content: dict[str, Any]) -> None:

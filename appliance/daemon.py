@@ -22,9 +22,9 @@ from typing import Any, Protocol
 
 from appliance.core.machine import Desired, Failure, Firewall, Observed
 from appliance.core.plan import SetFirewall, Step, plan
+from appliance.trouble import FAILURES_TOLD, Trouble
 
 SETTLE = 8  # turns in a row at most; a machine that does not settle is looked at again a second later
-FAILURES_TOLD = 3  # turns in a row with a failing step before it counts: some heal with the next turn
 RETRY = 1.0  # seconds until the next turn after a failure
 
 
@@ -92,12 +92,17 @@ class Daemon:
     """One machine, one role, one loop."""
 
     def __init__(
-        self, machine: Machine, role: Role, bell: Bell, now: Callable[[], float] = time.time
+        self,
+        machine: Machine,
+        role: Role,
+        bell: Bell,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine, self._role, self._bell, self._now = machine, role, bell, now
+        self._monotonic = monotonic
         self._desired: Desired | None = None
-        self._failing = 0
-        self._failures: tuple[Failure, ...] = ()
+        self._trouble = Trouble()
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._channels: tuple[Channel, ...] = ()
         self._stopping = False
@@ -113,22 +118,21 @@ class Daemon:
         drain(self._channels)
         try:
             observed = self._machine.observe(self._desired)
-            if self._failing >= FAILURES_TOLD:
-                observed = replace(observed, failures=self._failures)
+            observed = replace(observed, failures=self._trouble.facts(self._monotonic()))
             self._desired = self._role.judge(observed)
         except Exception as error:
             self._undecided(error)
             return False
         steps = plan(self._desired, observed)
-        failures = []
         for step in steps:
             failure = self._machine.apply(step)
             if failure is not None:
                 sys.stderr.write(f"noroshi: {failure.step}: {failure.message}\n")
-                failures.append(failure)
+                self._trouble.failed(failure, step, self._monotonic())
                 break  # what follows may rely on it; the next turn starts from what is
-        self._failing = self._failing + 1 if failures else 0
-        self._failures = tuple(failures)
+            self._trouble.applied(step)
+        else:
+            self._trouble.turned()
         try:
             self._role.after(observed, settled=not steps)
         except OSError as error:  # a full disk: what is told to others waits, what is closed stays closed
@@ -138,18 +142,18 @@ class Daemon:
     def _undecided(self, error: Exception) -> None:
         """Nobody knows what should be. Once may be a link that vanished while we looked; when it stays so, what
         was open is closed, whatever is broken: without this, an error of ours would leave the last door open."""
-        self._failing += 1
-        self._failures = (Failure(step="Judge", message=repr(error)[:500], at=time.time()),)
-        if self._failing <= FAILURES_TOLD:
+        failure = Failure(step="Judge", message=repr(error)[:500], at=time.time())
+        self._trouble.failed(failure, None, self._monotonic())
+        if self._trouble.turns <= FAILURES_TOLD:
             traceback.print_exception(error)
-        if self._failing == FAILURES_TOLD:
+        if self._trouble.turns == FAILURES_TOLD:
             for x in self._role.closed():
                 self._machine.apply(SetFirewall(firewall=x))
 
     def settle(self) -> None:
         """Turn until the plan is empty."""
         for _ in range(SETTLE):
-            if self.turn() or self._failing:
+            if self.turn() or self._trouble.turns:
                 return
 
     # ------------------------------------------------------------------------------------- the loop
@@ -189,7 +193,10 @@ class Daemon:
 
     def _pause(self) -> float:
         pause = self._role.next_time(self._now())
-        return max(0.0, min(pause, RETRY) if self._failing else pause)
+        held = self._trouble.held(self._monotonic())
+        if held:
+            pause = min(pause, held)
+        return max(0.0, min(pause, RETRY) if self._trouble.turns else pause)
 
     def _serve(self) -> None:
         """Obey what was asked, and answer only once the machine is as it should be."""

@@ -21,7 +21,8 @@ from appliance.core.model import AccessPoint, Secret
 from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
-from appliance.daemon import Bell, Daemon, open_button
+from appliance.core.words import refusal
+from appliance.daemon import Bell, Daemon, Role, open_button
 from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import (
     files,
@@ -46,7 +47,7 @@ def run_daemon(clock: Clock | None = None) -> None:
     state, run = Path(machine.state), Path(machine.run)
     files.make_folder(state, 0o755)
     files.make_folder(run, 0o755)
-    if (state / "hub.json").exists():
+    if any((state / x).exists() for x in ("hub.json", "hub.json.previous")):
         _run_hub(machine, run)
     else:
         _run_field(machine, state, run, clock)
@@ -104,16 +105,30 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
 def _run_hub(machine: Machine, run: Path) -> None:
     # A box has no register: it does not carry the libraries for one in its memory.
     from appliance.hub import register
-    from appliance.hub.role import HubRole
 
     register.prepare(database_url(machine), web_uid=machine.hq_uid, group=REGISTER_GROUP)
-    role = HubRole(machine, packaged_profiles())
+    role = hub_role(machine)
     daemon = Daemon(RealMachine(machine, _environment(), None), role, Bell())
     uids = frozenset({machine.hq_uid, machine.intake_uid})
     door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP, largest=MAX_LIST)
     door.start()
     daemon.run(lambda: (netlink.Listener(machine.outside),))
     door.close()
+
+
+def hub_role(machine: Machine) -> Role:
+    """HQ's, or its stand-in where its file is damaged."""
+    from appliance.hub.damaged import CODE, DamagedHub
+    from appliance.hub.role import HubRole
+
+    try:
+        return HubRole(machine, packaged_profiles())
+    except files.Damaged as error:
+        told = refusal(CODE)
+        sys.stderr.write(
+            f"noroshi: {error}\n{told.what_ja}。\n  → {told.do_ja}\n{told.what_en}.\n  → {told.do_en}\n"
+        )
+        return DamagedHub(machine)
 
 
 def database_url(machine: Machine) -> str:

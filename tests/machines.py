@@ -183,15 +183,16 @@ INVITED = replace(
     FACTORY,
     keys=box_keys(),
     signing_key=HQ.signing_key,
-    joining=Joining(ticket=TICKET, stage=JoinStage.INVITED, since=NOW),
+    joining=Joining(ticket=TICKET, stage=JoinStage.INVITED, since=NOW, pins=True),
 )
 REFUSED = replace(
-    INVITED, joining=Joining(ticket=TICKET, stage=JoinStage.REFUSED, since=NOW, refusal="ticket-used")
+    INVITED,
+    joining=Joining(ticket=TICKET, stage=JoinStage.REFUSED, since=NOW, refusal="ticket-used", pins=True),
 )
 ASSIGNED = replace(
     INVITED,
     assignment=assignment(mission=RUNNING),
-    joining=Joining(ticket=TICKET, stage=JoinStage.ASSIGNED, since=NOW),
+    joining=Joining(ticket=TICKET, stage=JoinStage.ASSIGNED, since=NOW, pins=True),
 )
 SHELTER = replace(ASSIGNED, joining=None)
 STORED = replace(SHELTER, assignment=assignment())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,25 @@ def not_running() -> click.ClickException:
     return click.ClickException("noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon")
 
 
+NOBODY = 2**32 - 1  # no login: a service or a timer (linux/audit.h, AUDIT_UID_UNSET)
+
+
 def who() -> str:
-    """Who sits at this terminal: the Unix user, and behind sudo the one who called it."""
-    user, behind = getpass.getuser(), os.environ.get("SUDO_USER", "")
-    return f"{behind} (sudo)" if behind and behind != user else user
+    """Who sits at this terminal. The kernel keeps who logged in through any sudo or su, where PAM told it."""
+    user, login = _name(os.getuid()), _login()
+    return f"{login} ({user})" if login and login != user else user
+
+
+def _login() -> str:
+    try:
+        number = int(Path("/proc/self/loginuid").read_text())
+    except (OSError, ValueError):
+        number = NOBODY
+    return _name(number) if number != NOBODY else os.environ.get("SUDO_USER", "")
+
+
+def _name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

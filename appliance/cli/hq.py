@@ -9,6 +9,7 @@ import click
 
 from appliance.cli.asking import LANGUAGE, asked, door, not_running, who
 from appliance.cli.policy import policy
+from appliance.cli.record import recorded
 from appliance.cli.table import Table
 from appliance.control import Unreachable
 
@@ -79,7 +80,9 @@ def ticket(
     import segno
 
     wished = {"kind": mission, "days": mission_days} if mission else None
-    made = asked({"ask": "issue-ticket", "site": site, "days": days, "by": who(), "mission": wished})
+    with recorded() as note:
+        made = asked({"ask": "issue-ticket", "site": site, "days": days, "by": who(), "mission": wished})
+        note("issue-ticket", made["id"], site)
     code = segno.make(made["text"], error="m", boost_error=False)
     for path, kind in ((png, "png"), (svg, "svg")):
         if path:
@@ -136,7 +139,9 @@ def desktop_add(
         "kind": kind,
         "network": network,
     }
-    asked({"ask": "add-desktop", **request, "certificate": certificate, "drill": drill, "by": who()})
+    with recorded() as note:
+        asked({"ask": "add-desktop", **request, "certificate": certificate, "drill": drill, "by": who()})
+        note("add-desktop", name, title)
     click.echo(f"登録しました: {title}")
 
 
@@ -144,7 +149,9 @@ def desktop_add(
 @click.argument("name")
 def desktop_remove(name: str) -> None:
     """Take a desktop away; it closes for running sessions, too."""
-    asked({"ask": "remove-desktop", "name": name, "by": who()})
+    with recorded() as note:
+        asked({"ask": "remove-desktop", "name": name, "by": who()})
+        note("remove-desktop", name, "")
 
 
 @click.command("add")
@@ -159,7 +166,9 @@ def desktop_remove(name: str) -> None:
 def device_add(name: str, title: str, macs: tuple[str, ...], desktops: tuple[str, ...]) -> None:
     """Register a laptop by its asset number NAME."""
     wanted = {"name": name, "title": title, "macs": list(macs), "desktops": list(desktops)}
-    asked({"ask": "add-device", **wanted, "by": who()})
+    with recorded() as note:
+        asked({"ask": "add-device", **wanted, "by": who()})
+        note("add-device", name, " ".join([*macs, *desktops]))
     click.echo(f"登録しました: {name}")
 
 
@@ -167,7 +176,9 @@ def device_add(name: str, title: str, macs: tuple[str, ...], desktops: tuple[str
 @click.argument("name")
 def device_remove(name: str) -> None:
     """Take a laptop out of the register; its desktops close for running sessions, too."""
-    asked({"ask": "remove-device", "name": name, "by": who()})
+    with recorded() as note:
+        asked({"ask": "remove-device", "name": name, "by": who()})
+        note("remove-device", name, "")
 
 
 @click.command("import")
@@ -185,7 +196,10 @@ def device_import(file: str, language: str) -> None:
     except CoreRefused as error:
         words = refusal(error.code).as_data()[language]
         raise click.ClickException(f"{words['what']}\n  → {words['do']}") from error
-    answer = asked({"ask": "import-devices", "text": text, "by": who()}, language)
+    with recorded() as note:
+        answer = asked({"ask": "import-devices", "text": text, "by": who()}, language)
+        if not answer["problems"]:
+            note("import-devices", str(answer["rows"]), Path(file).name)
     for x in answer["problems"]:
         words = refusal(x["code"]).as_data()[language]
         click.echo(f"{x['line']}: {words['what']} ({x['value']})\n  → {words['do']}", err=True)
@@ -211,7 +225,9 @@ def device_list(as_json: bool) -> None:
 @click.option("--hours", type=float, required=True, help="At most 24; 0 ends it.")
 def emergency(box: str, hours: float) -> None:
     """Let any laptop behind BOX reach its desktops for a while. It stays on record."""
-    asked({"ask": "emergency", "box": box, "hours": hours, "by": who()})
+    with recorded() as note:
+        asked({"ask": "emergency", "box": box, "hours": hours, "by": who()})
+        note("emergency", box, f"{hours:g} h")
 
 
 @click.command("start")
@@ -224,28 +240,30 @@ def emergency(box: str, hours: float) -> None:
 def mission_start(box: str, kind: str, site: str, hours: float) -> None:
     """Open the desktops for BOX."""
     known = {x["name"]: x["site"] for x in asked({"ask": "fleet"})["boxes"]}
-    request = {
-        "ask": "start-mission",
-        "box": box,
-        "kind": kind,
-        "site": site or known.get(box, "?"),
-        "hours": hours,
-    }
-    asked({**request, "by": who()})
+    site = site or known.get(box, "?")
+    request = {"ask": "start-mission", "box": box, "kind": kind, "site": site, "hours": hours}
+    with recorded() as note:
+        asked({**request, "by": who()})
+        note("start-mission", box, f"{kind} · {site} · {hours:g} h")
 
 
 @click.command("end")
 @click.argument("box")
 def mission_end(box: str) -> None:
     """Close the desktops of BOX."""
-    asked({"ask": "end-mission", "box": box, "by": who()})
+    with recorded() as note:
+        asked({"ask": "end-mission", "box": box, "by": who()})
+        note("end-mission", box, "")
 
 
 @click.command()
 @click.argument("box")
 def revoke(box: str) -> None:
     """Withdraw BOX: its routes and desktops are gone at once."""
-    asked({"ask": "revoke", "box": box, "by": who()})
+    sites = {x["name"]: x["site"] for x in asked({"ask": "fleet"})["boxes"]}
+    with recorded() as note:
+        asked({"ask": "revoke", "box": box, "by": who()})
+        note("revoke", box, sites.get(box, ""))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from appliance.cli.asking import asked, who
+from appliance.cli.record import recorded
 from appliance.core.model import LineKind, NetworkClass
 
 NETWORKS, KINDS = tuple(x.value for x in NetworkClass), tuple(x.value for x in LineKind)
@@ -61,7 +62,9 @@ def policy(
     if changes or reset:
         if bool(box) == fleet:
             raise click.UsageError("名前か --all のどちらかが要ります / name a BOX, or --all")
-        asked({"ask": "set-policy", "box": box, "changes": None if reset else changes, "by": who()})
+        with recorded() as note:
+            asked({"ask": "set-policy", "box": box, "changes": None if reset else changes, "by": who()})
+            note("set-policy", box or "*", "" if reset else json.dumps(changes, ensure_ascii=False))
         held = _held(asked({"ask": "fleet"}), box)
     click.echo(json.dumps(held, ensure_ascii=False, indent=1) if as_json else "\n".join(_words(held)))
 

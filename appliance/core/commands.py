@@ -49,12 +49,13 @@ def redeem(config: Config, text: str, keys: BoxKeys, now: float, mark: float = 0
     joining = config.joining
     if joining and joining.ticket.id == ticket.id and joining.stage is not JoinStage.REFUSED:
         return config
+    unconfirmed = not config.signing_key or (joining is not None and joining.pins)
     return replace(
         config,
         keys=config.keys if config.keys and config.assignment is None else keys,
         signing_key=config.signing_key or ticket.signing_key,
         assignment=None,
-        joining=Joining(ticket=ticket, stage=JoinStage.INVITED, since=now),
+        joining=Joining(ticket=ticket, stage=JoinStage.INVITED, since=now, pins=unconfirmed),
     )
 
 
@@ -62,8 +63,9 @@ def start_over(config: Config) -> Config:
     """Back to "take a photo": where joining failed, is still under way, or HQ has revoked the box."""
     if config.assignment and not config.assignment.revoked and config.joining is None:
         raise Refused("already-joined")
-    # A signing key that only a failed ticket brought was never confirmed by HQ: forget it with the ticket.
-    pinned = config.signing_key if config.assignment and config.joining is None else ""
+    # A signing key that only a failed ticket brought was never confirmed by HQ: forget it with the ticket. The one
+    # that was there before stays: who stole a revoked box cannot hand it to another office by starting over.
+    pinned = "" if config.joining and config.joining.pins else config.signing_key
     return replace(config, joining=None, assignment=None, keys=None, signing_key=pinned)
 
 

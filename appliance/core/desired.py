@@ -35,7 +35,14 @@ from appliance.core.model import (
     Reason,
     Secret,
 )
-from appliance.core.programs import HUB_PROGRAMS, box_program_names, box_programs, hub_programs
+from appliance.core.programs import (
+    HUB_PROGRAMS,
+    STAFF_PORT,
+    box_program_names,
+    box_programs,
+    hub_programs,
+    staff_pages,
+)
 from appliance.core.uplinks import FIRST_UPLINK_TABLE, SPARE_METRIC, TUNNEL_TABLE
 
 BRIDGE = "br-lan"
@@ -395,7 +402,7 @@ def hub(
                     listen_port=config.listen_port,
                     hub_address=address,
                     staff_address=machine.corporate,
-                    staff_port=8080,
+                    staff_port=STAFF_PORT,
                     openings=[(x.sources, x.pinholes) for x in openings(config, now)],
                 ),
             ),
@@ -414,6 +421,21 @@ def hub(
             {Route(namespace=here, table=254, destination=config.lan_network, link=machine.tunnel)}
         ),
         units=hub_programs(machine, address),
+        unit_names=HUB_PROGRAMS,
+    )
+
+
+def hub_without_config(machine: Machine) -> Desired:
+    """HQ whose file cannot be read: no tunnel, nothing passes, and the staff's pages say why."""
+    ruleset = firewall.hub_closed(
+        tunnel=machine.tunnel, staff_address=machine.corporate, staff_port=STAFF_PORT
+    )
+    return Desired(
+        namespaces=frozenset({machine.outside}) if machine.outside else frozenset(),
+        firewalls=(Firewall(namespace=machine.outside, ruleset=ruleset),),
+        tunnel_name=machine.tunnel,
+        owned_links=frozenset({(machine.outside, machine.tunnel)}),
+        units=(staff_pages(machine),),
         unit_names=HUB_PROGRAMS,
     )
 

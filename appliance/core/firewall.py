@@ -145,8 +145,7 @@ def hub(
         f'iifname "{tunnel}" {REJECT}',
         f'iifname != {{ "{tunnel}", "lo" }} tcp dport {INTAKE_PORT} drop',
     ]
-    if staff_address:  # the staff's pages are reached from inside HQ, never through another socket
-        received.append(f"ip daddr {staff_address} tcp dport {staff_port} fib daddr . iif type != local drop")
+    received += _staff_only(staff_address, staff_port)
     return _table(
         [
             _chain("input", received, policy="accept"),
@@ -156,6 +155,23 @@ def hub(
             _untracked("outer-out", "output", [f'udp sport {listen_port} oifname != "{tunnel}"']),
         ]
     )
+
+
+def hub_closed(*, tunnel: str, staff_address: str, staff_port: int) -> str:
+    """HQ without a configuration: no box reaches anything, whoever mends it reaches the machine."""
+    received = [f'iifname "{tunnel}" drop', *_staff_only(staff_address, staff_port)]
+    return _table(
+        [
+            _chain("input", received, policy="accept"),
+            _chain("forward", []),
+            _chain("output", [], policy="accept"),
+        ]
+    )
+
+
+def _staff_only(address: str, port: int) -> list[str]:
+    """The staff's pages are reached from inside HQ, never through another socket."""
+    return [f"ip daddr {address} tcp dport {port} fib daddr . iif type != local drop"] if address else []
 
 
 _CLAMP = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"

@@ -280,6 +280,7 @@ class Joining:
     stage: JoinStage
     since: float
     refusal: str = ""
+    pins: bool = False  # this ticket brought HQ's signing key; nobody has confirmed it yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,12 +77,16 @@ def box_programs(
 def hub_programs(machine: Machine, hub_address: str) -> tuple[Unit, ...]:
     """The intake listens inside the tunnel only, the staff's pages inside HQ only."""
     intake = f"{hub_address}:{INTAKE_PORT}"
-    staff = f"{machine.corporate or '127.0.0.1'}:{STAFF_PORT}"
     return (
         _web(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
              machine.intake_uid, intake),
-        _web(machine, "hq", "webui.hq.gunicorn_hq", "webui.hq.wsgi:app", machine.hq_uid, staff),
+        staff_pages(machine),
     )  # fmt: skip
+
+
+def staff_pages(machine: Machine) -> Unit:
+    staff = f"{machine.corporate or '127.0.0.1'}:{STAFF_PORT}"
+    return _web(machine, "hq", "webui.hq.gunicorn_hq", "webui.hq.wsgi:app", machine.hq_uid, staff)
 
 
 def _web(machine: Machine, name: str, settings: str, application: str, user: int, bind: str) -> Unit:

@@ -218,6 +218,12 @@ REFUSALS: dict[str, Sentence] = {
         "7-05", "これ以上の箱を登録できません", "使わない箱の利用を停止してください",
         "No more boxes can be registered", "Withdraw boxes that are not used",
     ),
+    "hub-damaged": Sentence(
+        "7-06", "本部の設定ファイル(hub.json)も、その控えも読めません。安全のため、すべての箱を止めています",
+        "控えから /var/lib/noroshi/hub.json を戻し、noroshi を動かし直してください",
+        "HQ's file hub.json cannot be read, nor its previous copy. Every box is closed to be safe",
+        "Put /var/lib/noroshi/hub.json back from your copy and start noroshi again",
+    ),
     "not-allowed": Sentence(
         "8-01", "この操作は許されていません", "本部に電話してください",
         "This is not allowed", "Call HQ",

@@ -243,6 +243,7 @@ class SimulatedMachine:
         self.rulesets: dict[str, str] = {}  # namespace → what is loaded there
         self.done: list[steps.Step] = []
         self.failing: dict[type, str] = {}  # kind of step → what the kernel says
+        self.refuse: Callable[[steps.Step], bool] | None = None  # single steps, whatever their kind
         self.power: int | None = None  # steps left until the plug is pulled
 
     def observe(self, desired: Desired | None) -> Observed:
@@ -256,6 +257,8 @@ class SimulatedMachine:
         name = type(step).__name__
         if type(step) in self.failing:
             return Failure(step=name, message=self.failing[type(step)], at=self._clock())
+        if self.refuse is not None and self.refuse(step):
+            return Failure(step=name, message="refused", at=self._clock())
         try:
             self.state = after_step(self.state, step)
         except OSError as error:

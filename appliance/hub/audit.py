@@ -12,9 +12,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from appliance.hub.register import audit, reading
+from appliance.hub.register import RegisterProblem, audit, open_staff, reading
 
 BEGINNING = "0" * 64
+
+
+class Unwritable(RuntimeError):
+    """The staff store cannot be opened; the text says why."""
+
+
+def opened(url: str) -> sa.Engine:
+    """The staff store that belongs to the register at `url`, to write in. Raises Unwritable."""
+    try:
+        return open_staff(url)
+    except (sa.exc.SQLAlchemyError, RegisterProblem, OSError) as error:
+        raise Unwritable(str(error)) from error
 
 
 def write(connection: sa.Connection, who: str, what: str, on: str, more: str, now: float) -> None:

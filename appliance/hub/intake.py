@@ -6,6 +6,7 @@ for again later (503), and a stranger learns nothing but "unknown-box".
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from appliance.hub.whois import Known, Whois
 
 MAX_POST = 256 * 1024
 MAX_REPORTS = 200
+WORTH_PACKING = 1024  # octets of an answer; an assignment with a town's laptops has 160,000
 MAX_TEXT = 4096  # of one field of an enrolment
 ENROLMENT = ("ticket", "tunnel_public", "report_public", "serial", "model")
 
@@ -56,6 +58,7 @@ def create_app(door: Path, database_url: str) -> Flask:
         answer = control.ask(door, {"ask": "enrol", **wanted, "address": request.remote_addr or ""})
         return jsonify(assignment=answer["assignment"])
 
+    app.after_request(pack)
     app.register_error_handler(Malformed, lambda problem: refuse(400, "format", problem.why))
     app.register_error_handler(control.Refused, lambda problem: refuse(409, problem.code))
     app.register_error_handler(control.Unreachable, lambda _: refuse(503, "hub-stopped"))
@@ -63,6 +66,15 @@ def create_app(door: Path, database_url: str) -> Flask:
     app.register_error_handler(RequestEntityTooLarge, lambda _: refuse(413, "too-large"))
     app.register_error_handler(HTTPException, lambda problem: refuse(problem.code or 500, "http"))
     return app
+
+
+def pack(answer: Response) -> Response:
+    """Lines on site are slow and metered; an assignment packs to a fraction."""
+    accepted = request.accept_encodings.quality("gzip")
+    if accepted and answer.status_code == 200 and (answer.content_length or 0) >= WORTH_PACKING:
+        answer.set_data(gzip.compress(answer.get_data(), 6, mtime=0))
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer
 
 
 def take(engine: sa.Engine, door: Path, sender: Known, raw: bytes, now: float) -> dict[str, Any]:

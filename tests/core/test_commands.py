@@ -185,6 +185,22 @@ def test_starting_over_is_refused_once_joined_and_keeps_the_pinned_office_once_r
     assert commands.start_over(REVOKED) == replace(FACTORY, signing_key=HQ.signing_key)
 
 
+def test_a_later_joining_that_is_given_up_does_not_forget_the_office_of_the_first() -> None:
+    kept = replace(FACTORY, signing_key=HQ.signing_key)
+    again = commands.redeem(commands.start_over(REVOKED), TICKET_TEXT, box_keys(), NOW)
+    assert stage(again) is JoinStage.INVITED
+    assert commands.start_over(again) == kept
+    refused_then = commands.join_refused(again, "ticket-used")
+    assert commands.start_over(refused_then) == kept == commands.start_over(kept)
+    assert commands.start_over(commands.redeem(REVOKED, TICKET_TEXT, box_keys(), NOW)) == kept
+
+
+def test_a_key_that_two_failed_tickets_brought_is_forgotten() -> None:
+    first = commands.redeem(FACTORY, TICKET_TEXT, box_keys(), NOW)
+    second = commands.redeem(commands.join_refused(first, "ticket-used"), TICKET_TEXT, box_keys(), NOW)
+    assert first.signing_key and commands.start_over(second) == FACTORY
+
+
 @pytest.mark.parametrize("config", [REVOKED, ASSIGNED, SHELTER])
 def test_a_mission_without_an_end_before_its_start_is_still_a_paper(config: Config) -> None:
     """It just never runs; the phase says so."""

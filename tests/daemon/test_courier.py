@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
+import os
 import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +24,7 @@ class Hub(ThreadingHTTPServer):
     daemon_threads = True
     status = 200
     answer: bytes = b'{"accepted": []}'
+    encoding = ""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -32,8 +38,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append((self.path, json.loads(body)))
         self.send_response(self.server.status)
+        if self.server.encoding:
+            self.send_header("Content-Encoding", self.server.encoding)
         self.end_headers()
-        self.wfile.write(self.server.answer)
+        with contextlib.suppress(ConnectionError):  # who has read enough hangs up
+            self.wfile.write(self.server.answer)
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -117,3 +126,58 @@ def test_an_enrolment_is_carried_with_whatever_hq_said(hub: Hub, run: Path) -> N
 def test_a_letter_is_laid_whole_or_not_at_all(run: Path) -> None:
     lay(run / "inbox", "x", {"a": 1})
     assert [x.name for x in (run / "inbox").iterdir()] == ["x.json"]
+
+
+# ------------------------------------------------------------------------------------ packed answers
+
+
+def carried(hub: Hub, run: Path) -> Any:
+    write(run, 1)
+    assert carry_reports(run, run.parent / "state", "127.0.0.1", "boot") is True
+    assert letters([run / "outbox"], "*.json") == []
+    return json.loads((run / "inbox" / "reports.json").read_text())["answer"]
+
+
+def test_a_packed_answer_is_read(hub: Hub, run: Path) -> None:
+    hub.encoding, hub.answer = "gzip", gzip.compress(json.dumps({"assignment": "x" * 200_000}).encode())
+    assert len(carried(hub, run)["assignment"]) == 200_000
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"no gzip", gzip.compress(b"{}")[:-9], gzip.compress(b"x" * 99)[:40]]
+)
+def test_a_torn_answer_is_no_answer(hub: Hub, run: Path, answer: bytes) -> None:
+    hub.encoding, hub.answer = "gzip", answer
+    assert carried(hub, run) is None
+
+
+def test_an_answer_that_would_grow_without_end_is_unpacked_to_its_limit_only() -> None:
+    bomb = gzip.compress(bytes(256 << 20), 9)
+    assert len(bomb) < courier.MAX_PACKED  # guard: by its packed size it would pass
+    begun = time.monotonic()
+    tracemalloc.start()
+    assert courier.unpacked(bomb) == b""
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * courier.MAX_ANSWER and time.monotonic() - begun < 2
+    assert courier.unpacked(gzip.compress(b"{}")) == b"{}"
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_an_answer_larger_than_anything_hq_says_is_not_read_to_its_end(
+    hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(courier, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(courier, "MAX_PACKED", 1000)
+    hub.encoding, hub.answer = encoding, os.urandom(5_000_000)
+    assert carried(hub, run) is None
+
+
+def test_an_answer_that_takes_too_long_costs_no_report(
+    hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "ANSWER_WITHIN", -1.0)
+    write(run, 1)
+    with pytest.raises(TimeoutError):
+        carry_reports(run, run.parent / "state", "127.0.0.1", "boot")
+    assert len(letters([run / "outbox"], "report-*.json")) == 1

@@ -16,8 +16,9 @@ import pytest
 from appliance.core.machine import Desired, Failure, FileContent, Firewall, Observed
 from appliance.core.plan import Step, WriteFile
 from appliance.core.words import Refused
-from appliance.daemon import FAILURES_TOLD, SETTLE, Bell, Daemon, drain, open_button
+from appliance.daemon import SETTLE, Bell, Daemon, drain, open_button
 from appliance.host.simulated import after_step
+from appliance.trouble import FAILURES_TOLD
 
 
 class Board:

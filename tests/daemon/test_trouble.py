@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from appliance.core.enrolment import sign
 from appliance.core.firewall import boot
 from appliance.core.model import Phase, Reason
 from appliance.core.plan import AddPort, RestartUnit, SetFirewall, SetTunnel
+from appliance.daemon import Bell, Daemon
+from appliance.hub.role import HubRole
+from appliance.serve import hub_role
+from tests.core.test_firewall import accepts
 from tests.daemon.letters import letter, refused, signed, told
 from tests.daemon.world import World, passes
 from tests.machines import HQ, assignment, signing_pair
@@ -220,6 +225,22 @@ def test_a_step_that_goes_on_failing_closes_the_box_and_it_heals_by_itself(world
     assert world.phase is Phase.PROTECTED and world.open
 
 
+def test_a_step_that_fails_in_the_open_phase_only_does_not_make_the_box_open_and_close_by_turns(
+    world: World,
+) -> None:
+    world.joined(mission=None)
+    world.sim.refuse = lambda step: isinstance(step, SetFirewall) and "10.10.0.20" in step.firewall.ruleset
+    world.phases.clear()
+    world.staff("start-mission", box="box-0001", kind="disaster", site="大潟小学校", hours=4)
+    world.tick(60)
+    assert not world.open and (world.phase, world.reason) == (Phase.BLOCKED, Reason.STEP_FAILED)
+    # Tried again after ten seconds, twenty, forty; without the hold it was every four.
+    assert [x for x, _ in world.phases].count(Phase.BLOCKED) <= 3, world.phases
+    world.sim.refuse = None
+    world.until(Phase.PROTECTED, most=90)
+    assert world.open
+
+
 def test_a_full_disk_under_a_step_has_its_own_words(world: World) -> None:
     world.joined()
     world.sim.run_out_of_disk()
@@ -267,3 +288,40 @@ def test_a_ruleset_flushed_by_hand_is_back_within_a_turn(world: World) -> None:
     world.sim.load_by_hand("field", "")
     world.tick()
     assert world.open and world.sim.rulesets["field"]
+
+
+# --------------------------------------------------------------------------------------- HQ's own file
+
+
+def damaged_hub(world: World, capsys: pytest.CaptureFixture[str]) -> Daemon:
+    place = world.hub_machine._place
+    for name in ("hub.json", "hub.json.previous"):
+        (Path(place.state) / name).write_text("{")
+    bell = Bell()
+    daemon = Daemon(world.hub_machine, hub_role(place), bell)
+    bell.socket.close()
+    bell._far_end.close()
+    assert "hub.json" in capsys.readouterr().err
+    daemon.settle()
+    return daemon
+
+
+def test_an_hq_whose_file_is_damaged_closes_every_box_and_says_so(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.joined()
+    hub = world.hub_machine
+    assert hub.state.tunnel and "10.10.0." in hub.rulesets[hub._place.outside]  # guard: it was open
+    daemon = damaged_hub(world, capsys)
+    assert daemon.turn() and hub.state.tunnel is None
+    assert accepts(hub.rulesets[hub._place.outside], "forward") == []
+    assert [x[0] for x in hub.state.units] == ["hq"]  # the staff's pages stay, to tell
+    for ask in ("fleet", "issue-ticket", "start-mission", "assignment"):
+        assert refused(partial(daemon.ask, {"ask": ask}, 0)) == "hub-damaged"
+
+
+def test_an_hq_with_one_good_copy_goes_on(world: World) -> None:
+    world.joined()
+    place = world.hub_machine._place
+    (Path(place.state) / "hub.json").write_text("{")
+    assert isinstance(hub_role(place), HubRole)

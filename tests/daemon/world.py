@@ -141,7 +141,7 @@ class World:
 
     def start_daemon(self) -> None:
         self.role = FieldRole(self.machine, self._tools(), "serial0001")
-        self.daemon = Daemon(self.sim, self.role, self._bell(), self.clock.now)
+        self.daemon = Daemon(self.sim, self.role, self._bell(), self.clock.now, self.clock.monotonic)
 
     def cut_power(self, *, tear: bool = False) -> None:
         """Off and on again. `tear`: the newest file did not reach the card whole."""
@@ -266,7 +266,7 @@ class World:
                 if status and (not self.phases or self.phases[-1] != (status.phase, status.reason)):
                     self.phases.append((status.phase, status.reason))
                 self.loaded.add(self.sim.rulesets.get(self.machine.field, ""))
-                if done or self.daemon._failing:
+                if done or self.daemon._trouble.turns:
                     return
         except PowerCut:
             self.cut_after = None

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from appliance.courier import unpacked
 from appliance.hub.register import latest, reports
 from tests.hub.fake_hub import FakeHub, address, box
 from tests.hub.sender import Sender
@@ -171,3 +172,23 @@ def test_html_from_a_box_is_stored_as_text_without_control_characters(
     with engine.connect() as connection:
         row = connection.execute(sa.select(latest)).mappings().one()
     assert row["uplink"] == "<img src=x onerror=alert(1)>"
+
+
+def test_a_large_answer_is_packed_for_whoever_can_unpack_it_and_a_small_one_is_not(
+    intake: FlaskClient, sender: Sender, hub: FakeHub
+) -> None:
+    def ask(accepts: str) -> Any:
+        body = json.dumps(sender.post(sender.sign(sender.body())))
+        headers = {"Accept-Encoding": accepts} if accepts else {}
+        return intake.post(
+            "/reports", data=body, environ_base={"REMOTE_ADDR": sender.address}, headers=headers
+        )
+
+    hub.boxes["box-0001"]["version"] = 9
+    assert "Content-Encoding" not in ask("gzip").headers
+    large = "laptop " * 5000
+    hub.do_assignment = lambda box: {"assignment": large}  # type: ignore[method-assign]
+    packed, plain = ask("gzip"), ask("")
+    assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
+    assert len(packed.data) < len(plain.data) / 5
+    assert json.loads(unpacked(packed.data))["assignment"] == plain.get_json()["assignment"] == large

@@ -213,15 +213,18 @@ def test_the_desktop_file_is_handed_over_as_it_came(phone: Visitor, box: Recorde
     assert box.questions("rdp-file") == [asked]
 
 
-def test_a_laptop_that_nobody_registered_is_shown_its_number_and_no_desktop(
+def test_the_leader_s_phone_is_shown_the_connection_first_and_its_own_number_only_below(
     phone: Visitor, box: RecordedDoor
 ) -> None:
     box.answers["status"] = statuses.UNREGISTERED
     page = phone.get()
-    assert page.step == "done" and "このパソコンは登録されていません" in page.text
-    assert "番号を本部に伝えてください" in page.text and "123-456" in page.text
-    assert "このパソコンで開く" not in page.html.split("data-unregistered")[0]
-    assert ".rdp" not in page.html
+    assert page.step == "done"
+    places = [
+        page.text.index(x)
+        for x in ("つながりました", "次は、パソコンをつなぎます", "本部に電話し、この番号を", "123-456")
+    ]
+    assert places == sorted(places)
+    assert ".rdp" not in page.html and "download>" not in page.html  # no desktop for a stranger
     assert {x["visitor"] for x in box.questions("status")} == {"127.0.0.1"}
 
 

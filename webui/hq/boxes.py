@@ -15,7 +15,7 @@ from appliance.hub.people import Role
 from webui.hq import fields, policy, timeline
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import sentence
+from webui.hq.trouble import in_line
 from webui.language import gettext as _
 
 views = Blueprint("boxes", __name__, url_prefix="/boxes")
@@ -39,7 +39,7 @@ def start_mission(name: str) -> tuple[str, int] | Response:
     except fields.BadField as problem:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
-        return _page(name, " ".join(sentence(refused)[:2])), 409
+        return _page(name, in_line(refused)), 409
     note("start-mission", name, f"{kind} · {site} · {hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
@@ -62,7 +62,7 @@ def emergency(name: str) -> tuple[str, int] | Response:
     except fields.BadField as problem:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
-        return _page(name, " ".join(sentence(refused)[:2])), 409
+        return _page(name, in_line(refused)), 409
     note("emergency", name, f"{hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
@@ -77,7 +77,7 @@ def set_policy(name: str) -> tuple[str, int] | Response:
     except fields.BadField as problem:
         return _page(name, str(problem)), 400
     except control.Refused as refused:
-        return _page(name, " ".join(sentence(refused)[:2])), 409
+        return _page(name, in_line(refused)), 409
     note("set-policy", name, policy.in_short(changes))
     return redirect(url_for("boxes.page", name=name), 303)
 

@@ -17,7 +17,7 @@ from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import sentence
+from webui.hq.trouble import in_line
 from webui.language import current
 from webui.language import gettext as _
 
@@ -70,7 +70,7 @@ def _why(refused: control.Refused) -> str:
     if refused.code in set(Fault):
         told = FAULTS[Fault(refused.code)].as_data()[current()]
         return f"{told['what']} {told['do']}"
-    return " ".join(sentence(refused)[:2])
+    return in_line(refused)
 
 
 @views.get("/<name>/remove")

@@ -17,7 +17,7 @@ from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import sentence
+from webui.hq.trouble import in_line, joined
 from webui.language import current
 from webui.language import gettext as _
 
@@ -56,7 +56,7 @@ def add() -> tuple[str, int] | Response:
     except fields.BadField as problem:
         return _listing(str(problem)), 400
     except control.Refused as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(in_line(refused)), 409
     note("add-device", wanted["name"], " ".join([*wanted["macs"], *wanted["desktops"]]))
     return redirect(url_for("devices.listing"), 303)
 
@@ -76,12 +76,12 @@ def take_list() -> tuple[str, int] | Response:
     except Refused as refused:
         return _listing(_said(refused.code)), 400
     except control.Refused as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(in_line(refused)), 409
     if answer["problems"]:
         lines = [(x["line"], _said(x["code"]), x["value"]) for x in answer["problems"]]
         return _listing(_("何も変えていません。次の行を直してください"), lines), 409
-    note("import-devices", _("%(n)d台") % {"n": answer["rows"]})
-    return redirect(url_for("devices.listing"), 303)
+    note("import-devices", str(answer["rows"]))
+    return redirect(url_for("devices.listing", read=answer["rows"]), 303)
 
 
 @views.post("/<name>/remove")
@@ -98,7 +98,7 @@ def _words(name: str, what: str) -> list[str]:
 
 def _said(code: str) -> str:
     told = refusal(code).as_data()[current()]
-    return f"{told['what']} {told['do']}"
+    return joined(told["what"], told["do"])
 
 
 def _listing(problem: str = "", lines: Sequence[tuple[int, str, str]] = ()) -> str:
@@ -127,6 +127,7 @@ def _listing(problem: str = "", lines: Sequence[tuple[int, str, str]] = ()) -> s
         emergencies=[x for x in fleet.get("boxes", ()) if x.get("any_laptop_until", 0.0) > now],
         problem=problem,
         lines=lines,
+        read=request.args.get("read", 0, int),
         form=request.form,
     )
 

@@ -11,7 +11,7 @@ from appliance.hub import audit, people
 from appliance.hub.people import PeopleProblem, Role
 from webui.hq import access, fields
 from webui.hq.access import my_name, serves
-from webui.hq.trouble import sentence
+from webui.hq.trouble import in_line
 from webui.language import gettext as _
 
 views = Blueprint("staff", __name__)
@@ -36,7 +36,7 @@ def add() -> str | tuple[str, int]:
     except fields.BadField as problem:
         return _listing(str(problem)), 400
     except PeopleProblem as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(in_line(refused)), 409
     return _listing(made=(name, password))
 
 
@@ -46,7 +46,7 @@ def remove(name: str) -> tuple[str, int] | Response:
     try:
         people.remove(access.staff(), name, by=my_name(), now=time.time())
     except PeopleProblem as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(in_line(refused)), 409
     return redirect(url_for("staff.listing"), 303)
 
 

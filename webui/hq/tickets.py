@@ -16,8 +16,8 @@ from webui import qr
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
+from webui.hq.trouble import in_line
 from webui.hq.trouble import page as trouble_page
-from webui.hq.trouble import sentence
 from webui.language import gettext as _
 
 views = Blueprint("tickets", __name__, url_prefix="/tickets")
@@ -49,7 +49,7 @@ def issue() -> tuple[str, int] | AnyResponse:
     except fields.BadField as problem:
         return _listing(str(problem)), 400
     except control.Refused as refused:
-        return _listing(" ".join(sentence(refused)[:2])), 409
+        return _listing(in_line(refused)), 409
     note("issue-ticket", str(made["id"]), site)
     return redirect(url_for("tickets.show", number=made["id"]), 303)
 

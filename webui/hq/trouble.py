@@ -29,6 +29,16 @@ def sentence(problem: control.Refused | PeopleProblem) -> tuple[str, str, str]:
     return told["what"], told["do"], problem.sentence.number
 
 
+def in_line(problem: control.Refused | PeopleProblem) -> str:
+    what, do, _number = sentence(problem)
+    return joined(what, do)
+
+
+def joined(what: str, do: str) -> str:
+    """Two sentences of a table, which end without a mark, in one line."""
+    return f"{what}。{do}" if current() == "ja" else f"{what}. {do}"
+
+
 def _people(code: str) -> tuple[str, str]:
     return {
         "person-name": (

@@ -22,7 +22,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason,
         state=state, uplink=uplink, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
-        ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, answer=answer, phase=phase,
+        symptom=symptom, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, answer=answer, phase=phase,
         presence=presence, script_words=script_words, short=short, milliseconds=milliseconds, percent=percent, duration=duration,
     )  # fmt: skip
 
@@ -113,6 +113,12 @@ def reason(value: str) -> str:
     return REASONS[Reason(value)].as_data()[current()]["what"]
 
 
+def symptom(value: str) -> str:
+    """The number that people on site say on the phone; "" where nothing is wrong."""
+    found = REASONS[Reason(value)].number if value in set(Reason) else ""
+    return "" if found.startswith("0-") else found
+
+
 def uplink(kind: str) -> str:
     return {
         "ethernet": _("有線"),
@@ -177,6 +183,8 @@ def milestone(value: str) -> str:
         "uplink": _("回線がつながった"),
         "ticket-accepted": _("招待を受け取った"),
         "tunnel": _("役所につながった"),
+        "open": _("デスクトップが開いた"),
+        "protected": _("すべて良好になった"),
         "first-ping": _("最初の連絡が届いた"),
         "laptop-address": _("パソコンがつながった"),
         "first-pixels": _("デスクトップが映った"),

@@ -116,8 +116,10 @@ def test_no_page_is_wider_than_the_screen_and_none_breaks_a_rule(
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda problem: said.append(str(problem)))
+    macs = [f"00:11:22:33:44:{i:02x}" for i in range(4)]
+    office.hub.devices = [{"name": "PC-0123456789-0123456789-012345", "title": "長い名前の" * 10, "macs": macs, "desktops": ["*"]}]  # fmt: skip
     ticket = f"/tickets/{next(iter(office.hub.invitations))}"
-    for path in ("/", "/boxes/box-0001", "/boxes/box-0001/revoke", "/tickets", ticket, f"{ticket}/sheet", "/desktops",
+    for path in ("/", "/devices", "/devices?read=1600", "/boxes/box-0001", "/boxes/box-0001/revoke", "/tickets", ticket, f"{ticket}/sheet", "/desktops",
                  "/desktops/desk/remove", "/people", "/audit"):  # fmt: skip
         page.goto(path)
         assert not too_wide(page), path

@@ -76,6 +76,9 @@ def test_a_list_is_taken_whole_or_its_lines_are_told(office: Office) -> None:
     assert len(rows.encode()) > 64 * 1024
     assert send(rows.encode("cp932"))[0] == 303
     assert office.hub.asked[-1]["text"] == rows
+    assert "1600行を登録しました" in admin.get("/devices?read=1600").text
+    assert "data-read" not in admin.get("/devices?read=nonsense").text
+    assert ("import-devices", "1600") in [(x["what"], x["on"]) for x in audit.newest(office.staff, 5)]
     code, page = send(b"PC-1,,nonsense<b>,desk\n")
     assert code == 409 and "1行目" in page and "MACアドレスの形が違います" in page and "<b>,desk" not in page
 

@@ -352,3 +352,15 @@ def test_the_board_as_data_for_the_command_line(office: Office) -> None:
         "ethernet",
     )
     assert only["milestones"] == {"tunnel": 5.0} and only["first_ping"] <= only["last_ping"] <= told["now"]
+
+
+def test_what_people_on_site_say_on_the_phone_is_on_the_box_s_page(office: Office) -> None:
+    office.report(office.box(1, mission=MISSION))
+    office.report(office.box(2, mission=MISSION), phase="BLOCKED", reason="step-failed")
+    viewer = office.visitor("viewer")
+
+    def band(box: str) -> str:
+        return viewer.get(f"/boxes/{box}").text.split('id="part-band"')[1].split("</div>")[0]
+
+    assert "症状番号" not in band("box-0001")
+    assert "症状番号" in band("box-0002") and "3-12" in band("box-0002")
