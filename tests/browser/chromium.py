@@ -30,7 +30,7 @@ def tab(of: Browser, complaints: list[str] | None = None, **options: Any) -> Ite
     """A new person's phone: no cookies. What the browser's console complains about lands in `complaints`."""
     context: BrowserContext = of.new_context(**{"viewport": PHONE, **options})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(20_000)
     if complaints is not None:
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -85,7 +85,7 @@ def address(field: tuple[RecordedDoor, FieldServer]) -> str:
 
 
 def body(page: Page, step: str) -> None:
-    expect(page.locator(f"body[data-step={step}]")).to_be_attached(timeout=10_000)
+    expect(page.locator(f"body[data-step={step}]")).to_be_attached(timeout=20_000)
 
 
 def test_from_the_line_to_the_desktop_without_a_reload(

@@ -243,7 +243,7 @@ def test_who_connects_and_says_nothing_does_not_keep_others_out(door: Path) -> N
             channel.connect(str(door))
         start = time.monotonic()
         assert ask(door, {"ask": "status"})["uid"] == os.geteuid()
-        assert time.monotonic() - start < 1.0
+        assert time.monotonic() - start < 2.5
     finally:
         for channel in silent:
             channel.close()

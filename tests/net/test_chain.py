@@ -19,7 +19,7 @@ def test_an_invitation_opens_the_desktop_for_a_laptop(box: World) -> None:
     box.join(box.ticket())
     status = box.until("PROTECTED", "all-well")
     assert {x["name"]: x["answer"] for x in status["desktops"] if x["open"]} == {"gyomu-01": "answers"}
-    lease = box.laptop.wait(FLEET, patience=15)
+    lease = box.laptop.wait(FLEET, patience=30)
     assert lease.is_in(status["lan"])
     assert desk.greets(box.place, "laptop")
     assert status["hub"]["round_trip"] is not None
@@ -38,7 +38,7 @@ def test_after_a_power_cut_the_box_opens_by_itself(box: World) -> None:
     box.until("PROTECTED", patience=10)
     assert box.config() == before
     box.laptop.start()
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     assert desk.greets(box.place, "laptop")
 
 
@@ -57,7 +57,7 @@ def test_a_box_enrolled_in_peacetime_waits_until_hq_begins_and_closes_when_hq_en
     box.join(box.ticket(mission=None))
     assert box.until("STANDBY", "no-mission")["number"] == "4-01"
     box.laptop.start()
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     assert not desk.greets(box.place, "laptop", seconds=0.5)
     assert air.tcp(box.namespace("laptop"), desk.ADDRESS, desk.PORT) == "prohibited"
 
@@ -92,7 +92,7 @@ def test_a_drill_opens_the_drill_desktop_and_nothing_else(box: World) -> None:
     assert status["drill"]
     assert {x["name"] for x in status["desktops"] if x["open"]} == {"kunren"}
     box.laptop.start()
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     assert desk.greets(box.place, "laptop", DRILL_DESK)
     assert air.tcp(box.namespace("laptop"), desk.ADDRESS, desk.PORT) == "prohibited"
 
@@ -123,7 +123,7 @@ def _with_both_lines(box: World) -> None:
     box.protected()
     topology.plug(box.place, "b")
     box.laptop.start()
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     eventually("a spare line", lambda: sum(bool(x["address"]) for x in box.status()["uplinks"]) == 2)
 
 

@@ -23,8 +23,8 @@ def open_box(box: World) -> Iterator[World]:
     box.protected()
     box.laptop.start()
     box.phone.start()
-    box.laptop.wait(FLEET, patience=15)
-    box.phone.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
+    box.phone.wait(FLEET, patience=30)
     yield box
     set_mac(box, "laptop", LAPTOP_MAC)
     names = {x["name"] for x in box.ask_hub("devices")["devices"]}

@@ -147,7 +147,7 @@ def test_a_narrow_silent_line_carries_full_segments_both_ways_and_a_desktop(
         assert whole_echo(box, fits)
         assert not whole_echo(box, 1280)
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         eventually("the desktop", lambda: desk.greets(box.place, "laptop"))
         assert exchange(box, 20) == MEGABYTES * 1_000_000
         laptop = Laptop(box.place)
@@ -164,7 +164,7 @@ def test_without_the_measured_size_the_same_line_swallows_a_session(box: World) 
         box.opened()
         eventually("the measured size", lambda: carries(box) == 1216, patience=12)
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         eventually("the desktop", lambda: desk.greets(box.place, "laptop"))
         with daemon_asleep(box):
             for network in ("10.10.0.0/24", f"{HUB}/32"):
@@ -188,7 +188,7 @@ def test_after_a_switch_the_size_is_that_of_the_line_in_use_and_is_remembered(bo
         eventually("the measured size", lambda: carries(box) == 1280)
         topology.plug(box.place, "b")
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         eventually("two lines", lambda: sum(bool(x["address"]) for x in box.status()["uplinks"]) == 2)
         topology.unplug(box.place, "a")
         eventually("the narrow line's size", lambda: carries(box) == 1216, patience=15)

@@ -11,7 +11,7 @@ from tests.net.world import FLEET, World
 def test_from_the_lan_only_the_boxs_few_services_answer(box: World) -> None:
     box.protected()
     box.laptop.start()
-    lease = box.laptop.wait(FLEET, patience=15)
+    lease = box.laptop.wait(FLEET, patience=30)
     laptop = box.namespace("laptop")
     assert air.tcp(laptop, BOX, 80) == "open"
     assert air.tcp(laptop, lease.gateway, 80) == "open"

@@ -53,7 +53,7 @@ def test_a_box_that_hq_revokes_is_cut_off_at_once_and_says_so(box: World) -> Non
     name = box.protected()
     box.laptop.start()
     lan = box.status()["lan"]
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     device = f"{box.place.prefix}-hub"
     assert lan in box.inside("hq", "wg", "show", device, "allowed-ips")
     box.ask_hub("revoke", box=name)

@@ -69,7 +69,7 @@ def test_a_line_in_one_of_our_networks_carries_the_desktop_and_sees_no_laptop(
         box.protected()
         assert given in {x["address"].partition("/")[0] for x in box.status()["uplinks"]}
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         eventually("the desktop", lambda: desk.greets(box.place, "laptop"))
         with screen(box) as laptop:
             assert laptop.open_desktop(box.access, tmp_path / "desktop.png").colours > 8
@@ -84,7 +84,7 @@ def test_the_tap_sees_a_laptop_where_a_box_forwards_it(box: World) -> None:
     with line(box, "a", "10.0.0.1/8", "10.10.0.21"), air.tapped(box.namespace("router-a"), "lan0") as tap:
         box.protected()
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         with daemon_asleep(box):
             for machine in ("box", "field"):
                 box.inside(machine, "nft", "flush", "ruleset")
@@ -112,7 +112,7 @@ def test_two_lines_with_the_same_network_and_address_are_told_apart(box: World) 
         box.protected()
         topology.plug(box.place, "b")
         box.laptop.start()
-        box.laptop.wait(FLEET, patience=15)
+        box.laptop.wait(FLEET, patience=30)
         eventually("two lines", lambda: _addresses(box) == [same[1]] * 2)
         with socket_in(box.namespace("laptop")) as session:
             session.settimeout(6)

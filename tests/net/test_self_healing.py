@@ -18,7 +18,7 @@ RULES = ("nft", "list", "table", "inet", "noroshi")
 
 def _laptop(box: World) -> str:
     box.laptop.start()
-    box.laptop.wait(FLEET, patience=15)
+    box.laptop.wait(FLEET, patience=30)
     return box.namespace("laptop")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -62,10 +63,10 @@ def test_a_box_appears_and_turns_on_the_board_without_a_reload(office: Office, p
     phone.evaluate("window.same = true")
     sender = office.box(1, mission=MISSION)
     office.report(sender)
-    expect(phone.locator("[data-box=box-0001] .mark")).to_have_text("つながっています", timeout=8000)
+    expect(phone.locator("[data-box=box-0001] .mark")).to_have_text("つながっています", timeout=20_000)
     sender.uptime += 10
     office.report(sender, phase="BLOCKED", reason="step-failed")
-    expect(phone.locator("[data-box=box-0001] .mark")).to_have_text("安全のため停止中", timeout=8000)
+    expect(phone.locator("[data-box=box-0001] .mark")).to_have_text("安全のため停止中", timeout=20_000)
     assert phone.evaluate("window.same") is True
 
 
@@ -73,15 +74,17 @@ def test_the_seconds_since_the_last_report_are_counted_between_two_fetches(
     office: Office, phone: Page
 ) -> None:
     office.report(office.box(1, mission=MISSION))
-    expect(phone.locator("[data-box=box-0001] time")).to_have_text("4秒前", timeout=10_000)
-    expect(phone.locator("[data-box=box-0001] time")).to_have_text("6秒前", timeout=4000)
+    age = phone.locator("[data-box=box-0001] time")
+    expect(age).to_have_text(re.compile(r"^\d+秒前$"), timeout=20_000)
+    first = int(age.inner_text().removesuffix("秒前"))
+    expect(age).to_have_text(re.compile(f"^({first + 1}|{first + 2}|{first + 3})秒前$"), timeout=20_000)
 
 
 def test_the_board_says_when_it_is_no_longer_fresh(office: Office, phone: Page) -> None:
     phone.context.set_offline(True)
-    expect(phone.locator("#offline")).to_be_visible(timeout=15_000)
+    expect(phone.locator("#offline")).to_be_visible(timeout=30_000)
     phone.context.set_offline(False)
-    expect(phone.locator("#offline")).to_be_hidden(timeout=8000)
+    expect(phone.locator("#offline")).to_be_hidden(timeout=20_000)
 
 
 def test_an_invitation_is_issued_on_a_phone_and_large_enough_to_photograph(
@@ -152,4 +155,4 @@ def test_everything_an_officer_does_works_without_javascript(
 def test_a_session_that_ended_leads_the_open_board_to_the_sign_in(office: Office, phone: Page) -> None:
     people.add(office.staff, "other-admin", Role.ADMIN, PASSWORD, by="test", now=time.time())
     people.remove(office.staff, "admin-san", by="test", now=time.time())
-    expect(phone.locator("[name=password]")).to_be_visible(timeout=8000)
+    expect(phone.locator("[name=password]")).to_be_visible(timeout=20_000)
