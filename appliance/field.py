@@ -32,7 +32,7 @@ from appliance.core.model import (
 )
 from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
 from appliance.core.plan import shown
-from appliance.core.uplinks import Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
+from appliance.core.uplinks import NO_POLICY, Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
@@ -172,9 +172,12 @@ class FieldRole:
         observed = moved(observed, self._mind_clock())
         self._take_up(observed)
         now, config = observed.now, self._config
-        uplinks = uplinks_of(machine, observed)
+        policy = config.assignment.policy if config.assignment else NO_POLICY
+        uplinks = uplinks_of(machine, observed, config.lines, policy)
         hub, lines = observed.hub, observed.lines
-        memory.choice = choose(uplinks, memory.choice, hub, lines, self._silence(observed), now)
+        memory.choice = choose(
+            uplinks, memory.choice, hub, lines, self._silence(observed), now, both=policy.both_lines
+        )
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
         assignment = config.assignment
@@ -433,7 +436,7 @@ class FieldRole:
     # ----------------------------------------------------------------------------------------- door
 
     def changes(self, request: dict[str, Any]) -> bool:
-        return request["ask"] in ("redeem", "start-over")
+        return request["ask"] in ("redeem", "start-over", "wish-line")
 
     def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         snapshot = self._snapshot
@@ -473,6 +476,11 @@ class FieldRole:
                 self._memory.letter_at = NEVER
                 joining = self._config.joining
                 return {"site": joining.ticket.site if joining else ""}
+            case "wish-line":
+                link, wish = text(request, "link"), text(request, "wish")
+                self._save(commands.wish_line(self._config, self._machine, link, wish))
+                self._memory.choice = replace(self._memory.choice, eager=True)
+                return {}
             case "start-over":
                 self._save(commands.start_over(self._config))
                 self._memory.milestones.pop("ticket-accepted", None)

@@ -15,7 +15,7 @@ main = Table(
     epilog="Each verb explains itself / 各項目の説明: noroshi VERB --help",
     sections={
         "Look / 見る": (box.status, box.doctor, box.plan, box.prove),
-        "Use / 使う": (box.join, hq.hq),
+        "Use / 使う": (box.join, box.line, hq.hq),
         "Run (the image and systemd do it) / 動かす": (box.daemon, box.block),
     },
 )

@@ -110,3 +110,21 @@ def join(ticket: str, language: str) -> None:
     text = path.read_text(errors="replace")[:16384] if len(ticket) < 256 and path.is_file() else ticket
     site = asked({"ask": "redeem", "ticket": text}, language)["site"]
     click.echo(f"「{site}」として役所につないでいます / joining as {site}")
+
+
+@click.command()
+@click.argument("link", required=False, default="")
+@click.option("--first", "wish", flag_value="first", help="Use LINK before the others.")
+@click.option("--in-need", "wish", flag_value="in-need", help="Use LINK only where no other line works.")
+@click.option("--freely", "wish", flag_value="freely", help="Use LINK like any other, whatever HQ says.")
+@click.option("--reset", "wish", flag_value="reset", help="No wish: as HQ and the machine say.")
+@LANGUAGE
+def line(link: str, wish: str | None, language: str) -> None:
+    """Show the lines in their order, or say what LINK is to be used for."""
+    if bool(link) != bool(wish):
+        raise click.UsageError("回線の名前と希望の両方が要ります / name a LINK and one wish")
+    if wish:
+        asked({"ask": "wish-line", "link": link, "wish": wish}, language)
+    for x in asked({"ask": "status"}, language)["uplinks"]:
+        marks = [k for k in ("active", "doubled", "in_need") if x[k]]
+        click.echo(f"{x['link']:<10} {x['kind']:<10} {x['address'] or '-':<18} {' '.join(marks)}")

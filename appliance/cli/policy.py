@@ -37,6 +37,13 @@ NETWORKS, KINDS = tuple(x.value for x in NetworkClass), tuple(x.value for x in L
     help="Where HQ is reached over a kind of line; nothing behind '=' for the common entrance.",
 )
 @click.option(
+    "--both-lines/--no-both-lines", default=None, help="Everything leaves by two lines at once, always."
+)
+@click.option(
+    "--prefer", metavar="KIND[,KIND…]", help="Kinds of line to use first, in this order; '' for none."
+)
+@click.option("--in-need", metavar="KIND[,KIND…]", help="Kinds used only where no other works; '' for none.")
+@click.option(
     "--reset", is_flag=True, help="BOX follows the policy of all boxes again; with --all: as delivered."
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -47,16 +54,22 @@ def policy(
     open_wifi: bool | None,
     lines: tuple[str, ...],
     entrances: tuple[str, ...],
+    both_lines: bool | None,
+    prefer: str | None,
+    in_need: str | None,
     reset: bool,
     as_json: bool,
 ) -> None:
     """Show the policy for lines, or change it for BOX or for all boxes. Boxes hear of it with their next report."""
     found = asked({"ask": "fleet"})
     held = _held(found, box)
-    switches = {"sign_in": sign_in, "open_wifi": open_wifi}
+    switches = {"sign_in": sign_in, "open_wifi": open_wifi, "both_lines": both_lines}
     changes: dict[str, Any] = {k: v for k, v in switches.items() if v is not None}
     if lines:
         changes["lines"] = _lines(held["lines"], lines)
+    for name, kinds in (("prefer", prefer), ("in_need", in_need)):
+        if kinds is not None:
+            changes[name] = _known([x for x in kinds.split(",") if x])
     if entrances:
         changes["entrances"] = _entrances(held["entrances"], entrances)
     if changes or reset:
@@ -85,10 +98,7 @@ def _lines(held: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[dic
         if kinds == ["any"]:
             rules.pop(network, None)
             continue
-        unknown = set(kinds) - set(KINDS)
-        if unknown:
-            raise click.UsageError(f"回線の種類が分かりません / unknown kind of line: {sorted(unknown)[0]}")
-        rules[network] = kinds
+        rules[network] = _known(kinds)
     return [{"network": k, "kinds": v} for k, v in rules.items()]
 
 
@@ -98,6 +108,13 @@ def _entrances(held: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list
         kind, endpoints = _pair(text, KINDS)
         known[kind] = endpoints
     return [{"kind": k, "endpoints": v} for k, v in known.items() if v]
+
+
+def _known(kinds: list[str]) -> list[str]:
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise click.UsageError(f"回線の種類が分かりません / unknown kind of line: {sorted(unknown)[0]}")
+    return kinds
 
 
 def _pair(text: str, names: Sequence[str]) -> tuple[str, list[str]]:
@@ -111,5 +128,6 @@ def _words(held: Mapping[str, Any]) -> list[str]:
     rules = {x["network"]: x["kinds"] for x in held["lines"]}
     entrances = {x["kind"]: x["endpoints"] for x in held["entrances"]}
     found = [f"{k:<10} {'yes' if v else 'no'}" for k, v in held.items() if isinstance(v, bool)]
+    found += [f"{x:<10} {', '.join(held[x]) or '-'}" for x in ("prefer", "in_need")]
     found += [f"lines {x:<9} {', '.join(rules.get(x, ['any'])) or 'none'}" for x in NETWORKS]
     return [*found, *(f"entrance {k:<9} {', '.join(v)}" for k, v in entrances.items())]

@@ -18,7 +18,8 @@ from appliance.core.enrolment import (
     is_name,
     read_ticket,
 )
-from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, Ticket
+from appliance.core.machine import Machine
+from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, LineWishes, Ticket
 from appliance.core.policy import is_policy
 from appliance.core.words import Refused
 
@@ -80,6 +81,30 @@ def accept_assignment(config: Config, assignment: Assignment) -> Config:
     if joining and joining.stage is JoinStage.INVITED:
         joining = replace(joining, stage=JoinStage.ASSIGNED)
     return replace(config, assignment=assignment, joining=joining)
+
+
+def wish_line(config: Config, machine: Machine, link: str, wish: str) -> Config:
+    """What somebody on site wishes of a line: "first", "in-need", "freely", or "reset" for no wish at all."""
+    if link not in machine.uplinks:
+        raise Refused("unknown-line")
+    held = config.lines
+    need, freely = ([x for x in names if x != link] for names in (held.in_need, held.freely))
+    first = held.first
+    match wish:
+        case "first":  # a line that is wished for is no line of last resort
+            first = link
+            freely.append(link)
+        case "in-need":
+            need.append(link)
+        case "freely":
+            freely.append(link)
+        case "reset":
+            pass
+        case _:
+            raise Refused("bad-request")
+    if first == link and wish in ("in-need", "reset"):
+        first = ""
+    return replace(config, lines=LineWishes(first=first, in_need=tuple(need), freely=tuple(freely)))
 
 
 def is_sound(a: Assignment) -> bool:

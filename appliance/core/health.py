@@ -166,7 +166,15 @@ def quality(observed: Observed) -> str:
 
 def _uplink(x: Uplink) -> dict[str, Any]:
     address = x.lease.address.split("/")[0] if x.lease else ""
-    return {"link": x.link, "kind": x.kind, "carrier": x.carrier, "address": address, "active": x.active}
+    return {
+        "link": x.link,
+        "kind": x.kind,
+        "carrier": x.carrier,
+        "address": address,
+        "active": x.active,
+        "doubled": x.doubled,
+        "in_need": x.metered,
+    }
 
 
 def _joining(

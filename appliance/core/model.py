@@ -198,6 +198,9 @@ class Policy:
     open_wifi: bool = False  # 00000JAPAN may be a line
     lines: tuple[LineRule, ...] = ()
     entrances: tuple[LineEntrance, ...] = ()
+    both_lines: bool = False  # everything leaves by two lines at once, doubt or not
+    prefer: tuple[LineKind, ...] = ()  # first of all; kinds that are not named follow in the box's own order
+    in_need: tuple[LineKind, ...] = ()  # used only where no other line works
 
 
 # ---------------------------------------------------------------------------------- tickets, joining
@@ -284,6 +287,15 @@ class Joining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineWishes:
+    """What people on site wish of this box's lines, by link; it counts more than HQ's order of kinds."""
+
+    first: str = ""  # the line to prefer
+    in_need: tuple[str, ...] = ()  # used only where no other line works
+    freely: tuple[str, ...] = ()  # not so, whatever HQ or the machine says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What people decided about this box: the whole of the private file."""
 
@@ -294,6 +306,7 @@ class Config:
     signing_key: str = ""  # HQ's, pinned at enrolment or at the first ticket
     assignment: Assignment | None = None
     access_point: AccessPoint | None = None
+    lines: LineWishes = LineWishes()
 
 
 # ------------------------------------------------------------------------------------------- the hub

@@ -42,12 +42,21 @@ def listen(before: Mapping[str, Heard], peers: Iterable[PeerState], now: float) 
 def deaf(peers: Iterable[PeerState], heard: Mapping[str, Heard], now: float, clock: float) -> frozenset[str]:
     """Public keys of the peers without a live session: never shaken or long ago and nothing under way, or silent
     for so long that their box has begun anew. `clock` is the clock that handshakes are dated by. Scouts, who are
-    allowed nothing, never have a session, and hear us as soon as their box's clock is right."""
+    allowed nothing, never have a session: see `scouts_of_the_renewed`."""
     return frozenset(
         x.public_key
         for x in peers
         if x.allowed and _quiet(x, heard, now) >= (QUIET if _has_session(x, clock) else UNDER_WAY)
     )
+
+
+def scouts_of_the_renewed(
+    before: Mapping[str, float], peers: Iterable[PeerState], scouts: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
+    """The scouts' keys of every box that shook hands since `before` (tunnel key → last handshake): what their hellos
+    were dated by may be a clock that this box has no more, and they have no session by which to tell."""
+    renewed = [x.public_key for x in peers if x.handshake > before.get(x.public_key, 0.0)]
+    return frozenset(key for x in renewed for key in scouts.get(x, ()))
 
 
 def until_next_round(

@@ -40,6 +40,7 @@ def is_policy(policy: Policy) -> bool:
     kinds = [x.kind for x in policy.entrances]
     return (
         len(set(networks)) == len(networks)
+        and all(len(set(x)) == len(x) for x in (policy.prefer, policy.in_need))
         and all(len(set(x.kinds)) == len(x.kinds) for x in policy.lines)
         and len(set(kinds)) == len(kinds)
         and all(0 < len(x.endpoints) <= MOST_ENDPOINTS for x in policy.entrances)

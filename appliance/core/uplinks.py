@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.core.machine import HubProbe, Lease, LineProbe, LineState, Machine, Observed, Tunnel, Uplink
-from appliance.core.model import Config, Secret
+from appliance.core.model import Config, LineWishes, Policy, Secret
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up
 FIRST_UPLINK_TABLE = 5001
@@ -37,6 +37,7 @@ _KINDS = (
     ("en", "ethernet"),
 )
 _TROUBLE = frozenset({LineState.SUSPECTED, LineState.LOSING, LineState.LOST})
+_FAILED = frozenset({LineState.LOSING, LineState.LOST})
 _WORTH = {
     LineState.GOOD: 0,
     LineState.UNKNOWN: 1,
@@ -62,7 +63,7 @@ class Left:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """The uplink in use and since when; `turns` counts switches and hub endpoints tried. `suspected` is when the
-    doubt about it began (0 = none), `double` the spare that carries copies meanwhile."""
+    doubt about it began (0 = none), `double` the spare that carries copies."""
 
     link: str = ""
     since: float = 0.0
@@ -70,6 +71,7 @@ class Choice:
     double: str = ""
     suspected: float = 0.0
     left: tuple[Left, ...] = ()
+    eager: bool = False  # somebody just wished for another order: it counts at once
 
     def moved(self, seconds: float) -> Choice:
         """The same choice by a clock that was set by so much."""
@@ -85,8 +87,14 @@ def kind_of(link: str) -> str:
     return next((kind for prefix, kind in _KINDS if link.startswith(prefix)), "ethernet")
 
 
-def uplinks_of(machine: Machine, observed: Observed) -> tuple[Uplink, ...]:
-    """Every uplink socket of this machine in its order of rank, present or not."""
+NO_WISHES, NO_POLICY = LineWishes(), Policy()
+
+
+def uplinks_of(
+    machine: Machine, observed: Observed, wishes: LineWishes = NO_WISHES, policy: Policy = NO_POLICY
+) -> tuple[Uplink, ...]:
+    """Every uplink socket of this machine in its order of rank, present or not: what people on site wish, then HQ's
+    order of kinds, then the machine's own."""
     leases = {x.link: x for x in observed.leases}
     found = []
     for index, name in enumerate(machine.uplinks):
@@ -99,10 +107,18 @@ def uplinks_of(machine: Machine, observed: Observed) -> tuple[Uplink, ...]:
                 carrier=carrier,
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,
-                metered=name in machine.metered,
+                metered=_in_need(name, kind_of(name), machine, wishes, policy),
             )
         )
-    return tuple(found)
+    ranks = {x.value: n for n, x in enumerate(policy.prefer)}
+    return tuple(sorted(found, key=lambda x: (x.link != wishes.first, ranks.get(x.kind, len(ranks)))))
+
+
+def _in_need(link: str, kind: str, machine: Machine, wishes: LineWishes, policy: Policy) -> bool:
+    """Whether a line is used only where no other one works."""
+    if link in wishes.in_need or link in wishes.freely:
+        return link in wishes.in_need
+    return link in machine.metered or kind in policy.in_need
 
 
 def choose(
@@ -112,8 +128,11 @@ def choose(
     lines: Sequence[LineProbe],
     silence: float,
     now: float,
+    *,
+    both: bool = False,
 ) -> Choice:
-    """The uplink for the tunnel from now on. `silence` is how long the hub has not answered, in seconds."""
+    """The uplink for the tunnel from now on. `silence` is how long the hub has not answered, in seconds. `both`: HQ
+    wants everything to leave by two lines; lines that are used only in need are spared that."""
     usable = [x for x in uplinks if x.usable]
     if not usable:
         return replace(before, link="", double="", suspected=0.0, since=now) if before.link else before
@@ -126,17 +145,28 @@ def choose(
         return _move(before, spares[0] if spares else before.link, now, failed=True)
     if not spares:
         return replace(before, double="", suspected=0.0)
-    if before.suspected or hub.state in _TROUBLE:
+    # The tunnel's echoes say nothing of the active line while copies come through: the scout's word counts, too.
+    failing = both and known.get(before.link, _NOTHING).state in _FAILED
+    if before.suspected or hub.state in _TROUBLE or failing:
         return _doubt(before, hub, known, spares[0], now)
     better = _better(usable, before, known, now)
-    return _move(before, better, now, failed=False) if better and hub.state is LineState.GOOD else before
+    if better and hub.state is LineState.GOOD:
+        return _move(before, better, now, failed=False)
+    return replace(before, double=_second(usable, known, spares[0]) if both else "")
+
+
+def _second(usable: Sequence[Uplink], known: Mapping[str, LineProbe], spare: str) -> str:
+    """The line that carries copies without any doubt."""
+    found = next(x for x in usable if x.link == spare)
+    lost = known.get(spare, _NOTHING).state is LineState.LOST
+    return "" if found.metered or lost else spare
 
 
 def _doubt(before: Choice, hub: HubProbe, known: Mapping[str, LineProbe], spare: str, now: float) -> Choice:
     """The active line is suspected. Its echoes say nothing while copies go out elsewhere: the scout decides."""
     here, there = known.get(before.link, _NOTHING), known.get(spare, _NOTHING)
     since = before.suspected or now
-    if here.state in (LineState.LOST, LineState.LOSING) and there.state is LineState.GOOD:
+    if here.state in _FAILED and there.state is LineState.GOOD:
         return _move(before, spare, now, failed=True)
     scouted = here.state is LineState.GOOD and here.answered >= CLEARED_BY
     quiet = here.state is LineState.UNKNOWN  # there is no scout: the echoes have the last word
@@ -171,14 +201,15 @@ def _ranked(
 
 def _better(usable: Sequence[Uplink], before: Choice, known: Mapping[str, LineProbe], now: float) -> str:
     """A line to go back to: preferred to the one in use, and good for a while. "" where there is none."""
-    if now - before.since < RECLAIM_AFTER:
+    while_good = 0.0 if before.eager else RECLAIM_AFTER
+    if now - before.since < while_good:
         return ""
-    held = {x.link for x in before.left if x.held(now)}
+    held = {x.link for x in before.left if x.held(now) and not before.eager}
     for x in sorted(usable, key=lambda x: x.metered):
         if x.link == before.link:
             return ""
         line = known.get(x.link, _NOTHING)
-        good = line.state is LineState.GOOD and line.good_for >= RECLAIM_AFTER and line.round_trip <= SLOW
+        good = line.state is LineState.GOOD and line.good_for >= while_good and line.round_trip <= SLOW
         if good and x.link not in held:
             return x.link
     return ""
@@ -225,8 +256,9 @@ def lines_to_ask(
         return None
     if tunnel.public_key != keys.tunnel_public:
         return None
+    both = any(x.doubled for x in uplinks)  # then the tunnel's own echoes do not tell of the active line
     ways = tuple(
-        (x.link, 0.0 if x.active else pace.metered_spare if x.metered else pace.spare)
+        (x.link, 0.0 if x.active and not both else pace.metered_spare if x.metered else pace.spare)
         for x in uplinks
         if x.usable
     )

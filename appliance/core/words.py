@@ -305,6 +305,10 @@ REFUSALS: dict[str, Sentence] = {
         "7-50", "その回線の決まりは使えません", "値を見直してください。本部の入口は 203.0.113.10:51820 のように書きます",
         "That policy for lines cannot be used", "Check the values; an entrance reads ADDRESS:PORT",
     ),
+    "unknown-line": Sentence(
+        "2-27", "その回線の口は、この箱にありません", "画面を開き直してください",
+        "This box has no such line", "Open the page again",
+    ),
     "line-kind": Sentence(
         "2-20", "この種類の回線は、本部の決まりで使えません", "ほかの回線の機器を差してください",
         "HQ's policy does not allow this kind of line", "Plug in another line device",

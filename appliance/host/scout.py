@@ -45,6 +45,7 @@ class _Way:
     samples: deque[tuple[int, Sample]] = field(default_factory=lambda: deque(maxlen=KEPT))
     hellos: dict[int, Hello] = field(default_factory=dict)
     due: float = 0.0
+    last: float = 0.0  # when it was asked
     usual: float = 0.0
     reading: Reading = field(default_factory=lambda: Reading(state=LineState.UNKNOWN))
     good_since: float = 0.0
@@ -149,7 +150,7 @@ class Scout:
             recovering = way.reading.state not in (LineState.GOOD, LineState.UNKNOWN) and pace < RARE
             if not hasty and (0 < way.unanswered < DOUBT_ENDS or (not way.unanswered and recovering)):
                 pace = DOUBT
-            way.due = now + max(pace, APART)
+            way.last, way.due = now, now + max(pace, APART)
             self._say_hello(way, lines.endpoint)
 
     def _say_hello(self, way: _Way, endpoint: str) -> None:
@@ -240,7 +241,10 @@ class Scout:
                 way.good_since = way.good_since or now
             elif state is not LineState.UNKNOWN:
                 way.good_since = 0.0
-            news = news or (state is not before.state and hasty)
+            if 0 < way.unanswered < DOUBT_ENDS and not way.reading.waiting and 0 < way.pace < RARE:
+                way.due = min(way.due, way.last + DOUBT)  # no answer in time: ask again without waiting
+            told = hasty or state in (LineState.GOOD, LineState.LOST)
+            news = news or (state is not before.state and told)
         if news:
             self._wake()
 

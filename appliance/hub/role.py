@@ -103,13 +103,14 @@ class HubRole:
         now, states = self._monotonic(), observed.tunnel.peers
         self._heard = peers.listen(self._heard, states, now)
         known = {x.public_key: self._handshakes.get(x.public_key, 0.0) for x in states}
+        scouts = peers.scouts_of_the_renewed(known, states, self._scouts)
         self._handshakes = {x.public_key: x.handshake or known[x.public_key] for x in states}
         keys = frozenset(x for x, due in self._asked.items() if due <= now)
         self._asked = {x: due for x, due in self._asked.items() if due > now}
         if now >= self._round:
             self._round = now + peers.until_next_round(states, self._heard, now, observed.now)
             keys |= peers.deaf(states, self._heard, now, observed.now)
-        return peers.wished(desired.tunnel.peers, keys)
+        return peers.wished(desired.tunnel.peers, keys | scouts)
 
     def closed(self) -> tuple[Firewall, ...]:
         """No box reaches anything, and HQ's own machine stays reachable for whoever mends it."""

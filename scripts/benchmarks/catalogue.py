@@ -53,6 +53,12 @@ BENCHMARKS = {
             module="scripts.benchmarks.footprint",
         ),
         Benchmark(
+            name="lines",
+            line="what testing lines and HQ's wish for both costs: bytes on the wire, CPU (runs: half minutes)",
+            runs=1,
+            module="scripts.benchmarks.lines",
+        ),
+        Benchmark(
             name="throughput",
             line="laptop to desktop through the box, against plain wg-quick (runs: pairs A, B)",
             runs=5,

@@ -3,10 +3,10 @@ sees only what it would see outdoors."""
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
 
 from scripts.exercise import topology
 from scripts.exercise.namespaces import entered
@@ -16,6 +16,8 @@ from scripts.exercise.processes import run, within
 Act = Callable[[Place, str], None]
 WAN = {"a": ("198.51.100.2/25", "198.51.100.3/25"), "b": ("198.51.100.130/25", "198.51.100.131/25")}
 GATEWAY = {"a": "198.51.100.1", "b": "198.51.100.129"}
+_NETLINK_NETFILTER, _REQUEST, _ACK = 12, 1, 4  # linux/netlink.h
+_FORGET = (1 << 8) | 2  # IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK; without attributes: all of them
 NARROW = "40kbit"  # less than the session needs: a queue grows, and nothing is lost
 
 
@@ -57,13 +59,24 @@ def _on(place: Place, router: str) -> None:
 
 
 def forget_connections(place: Place, router: str) -> None:
-    """The carrier's address translation forgets its table: the next packet gets another outside port."""
+    """The carrier's address translation forgets its table: what it knew of a connection is gone."""
     with entered(place.namespace(f"router-{router}")):
-        channel = NFCTSocket()
-    try:
-        channel.flush()
-    finally:
-        channel.close()
+        channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+    with channel:
+        channel.settimeout(2)
+        # nlmsghdr (length, type, flags, sequence, port) + nfgenmsg (family, version, resource id)
+        channel.send(struct.pack("=IHHIIBBH", 20, _FORGET, _REQUEST | _ACK, 1, 0, 0, 0, 0))
+        (error,) = struct.unpack_from("=i", channel.recv(4096), 16)
+    if error:
+        raise OSError(-error, "the connections were not forgotten")
+
+
+def rebind(place: Place, router: str) -> None:
+    """The translation begins anew: every connection gets another outside port."""
+    chain = "  chain leaving {\n    type nat hook postrouting priority srcnat - 1;\n"
+    rule = '    oifname "wan0" meta l4proto udp masquerade to :40000-49000 random\n  }\n'
+    _nft(place, router, f"table ip cut\ndelete table ip cut\ntable ip cut {{\n{chain}{rule}}}\n")
+    forget_connections(place, router)
 
 
 def _renumber(index: int) -> Act:
@@ -94,10 +107,6 @@ def _widen(place: Place, router: str) -> None:
         )
 
 
-def _nothing(_: Place, __: str) -> None:
-    """It ends by itself."""
-
-
 CUTS = {
     x.name: x
     for x in (
@@ -109,7 +118,7 @@ CUTS = {
         Cut(name="up only lost", begin=_drop('iifname "lan0"'), end=_mend),
         Cut(name="down only lost", begin=_drop('iifname "wan0"'), end=_mend),
         Cut(name="outside address changes", begin=_renumber(1), end=_renumber(0)),
-        Cut(name="NAT rebinding", begin=forget_connections, end=_nothing),
+        Cut(name="NAT rebinding", begin=rebind, end=_mend),
         Cut(name="bloated, not dead", begin=_narrow, end=_widen),
     )
 }

@@ -23,10 +23,10 @@ from scripts.benchmarks.cuts import CUTS, Cut
 from scripts.benchmarks.figures import Figure
 from scripts.benchmarks.session import Desk, Session
 from scripts.benchmarks.stand import Tell
-from scripts.exercise import machines, processes, topology
+from scripts.exercise import machines, topology
 from scripts.exercise.dhcp import Client
 from scripts.exercise.place import Place
-from scripts.exercise.processes import run, within
+from scripts.exercise.processes import run
 
 OURS = "noroshi"
 ADDRESS, PORT = "10.10.0.21", 443
@@ -91,7 +91,7 @@ def _ours(record: Record, runs: int, tell: Tell) -> None:
     while len(kinds) < runs:
         kinds += chance.sample(list(CUTS), len(CUTS))
     with stand.protected(tell) as here:
-        session = _open(here)
+        session = open_session(here)
         try:
             for number, kind in enumerate(kinds[:runs]):
                 twins = number >= runs // 3 * 2 > 0
@@ -111,7 +111,7 @@ def _ours(record: Record, runs: int, tell: Tell) -> None:
             session.stop()
 
 
-def _open(here: Place) -> Session:
+def open_session(here: Place) -> Session:
     """The second desktop at HQ, the laptop's address, and the session between them."""
     run("ip", "-n", here.namespace("desk"), "address", "add", f"{ADDRESS}/24", "dev", "eth0")
     Desk(here, ADDRESS, PORT)
@@ -134,24 +134,8 @@ def _second_router(here: Place, *, twin: bool) -> None:
         topology.unplug(here, "b")
         status = machines.status(here) or {}
         given = next(x["address"] for x in status["uplinks"] if x["link"] == "eth0")
-        machine = here.namespace("router-b")
-        run("ip", "-n", machine, "address", "flush", "dev", "lan0")
-        run("ip", "-n", machine, "address", "add", "192.168.1.1/24", "dev", "lan0")
-        _hand_out(here, given)
+        topology.serve(here, "b", "192.168.1.1/24", given, given)
     topology.plug(here, "b")
-
-
-def _hand_out(here: Place, address: str) -> None:
-    folder = here.folder("router-b")
-    (folder / "leases").write_text("")
-    argv = (
-        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"),
-        *("--no-ping", "--dhcp-authoritative", "--bind-interfaces", "--interface=lan0"),
-        *("--except-interface=lo", f"--dhcp-range={address},{address},255.255.255.0,1h"),
-        *("--dhcp-option=option:router,192.168.1.1", f"--dhcp-leasefile={folder}/leases"),
-        *(f"--pid-file={folder}/pid", f"--log-facility={folder}/log"),
-    )
-    processes.start(here, "router-b", within(here.namespace("router-b"), argv))
 
 
 def _ready(here: Place, session: Session, patience: float) -> tuple[str, bool]:

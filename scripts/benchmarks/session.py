@@ -32,6 +32,7 @@ class Desk:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # or the waiting accept(2) would keep the port
         self._listener.close()
 
     def _serve(self) -> None:

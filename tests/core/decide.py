@@ -29,13 +29,15 @@ from appliance.core.plan import (
     StopUnit,
     WriteFile,
 )
-from appliance.core.uplinks import Choice, choose, mark_active, uplinks_of
+from appliance.core.uplinks import NO_POLICY, Choice, choose, mark_active, uplinks_of
 from appliance.host.wireguard import public_of
 
 
 def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status, Desired]:
     """As the role does it, at its first turn."""
-    uplinks = uplinks_of(machine, observed)
+    uplinks = uplinks_of(
+        machine, observed, config.lines, config.assignment.policy if config.assignment else NO_POLICY
+    )
     uplinks = mark_active(uplinks, choose(uplinks, Choice(), HubProbe(), (), 0.0, observed.now))
     assignment = config.assignment
     running = assignment.mission if assignment else None

@@ -10,11 +10,12 @@ import pytest
 
 from appliance.core import commands
 from appliance.core.enrolment import ticket_text
-from appliance.core.model import Config, JoinStage, Mission
+from appliance.core.model import Config, JoinStage, LineWishes, Mission
 from appliance.core.words import Refused
 from tests import machines
 from tests.machines import (
     ASSIGNED,
+    BOX_MACHINE,
     DAY,
     FACTORY,
     HQ,
@@ -206,3 +207,29 @@ def test_a_mission_without_an_end_before_its_start_is_still_a_paper(config: Conf
     """It just never runs; the phase says so."""
     odd = Mission(kind=machines.RUNNING.kind, site="x", start=NOW, end=NOW - 1)
     assert commands.accept_assignment(config, assignment(version=9, mission=odd)) is not config
+
+
+# ---------------------------------------------------------------------------------------- wishes for lines
+
+
+def test_a_wish_for_a_line_stays_until_another_one_and_can_be_taken_back() -> None:
+    def wished(*wishes: tuple[str, str]) -> LineWishes:
+        config = SHELTER
+        for link, wish in wishes:
+            config = commands.wish_line(config, BOX_MACHINE, link, wish)
+        return config.lines
+
+    assert wished(("usb0", "first")) == LineWishes(first="usb0", freely=("usb0",))
+    assert wished(("usb0", "in-need")) == LineWishes(in_need=("usb0",))
+    assert wished(("usb0", "first"), ("usb0", "in-need")) == LineWishes(in_need=("usb0",))
+    assert wished(("usb0", "first"), ("eth0", "first")).first == "eth0"
+    assert wished(("usb0", "in-need"), ("usb0", "freely")) == LineWishes(freely=("usb0",))
+    assert wished(("usb0", "first"), ("usb0", "reset")) == LineWishes()
+
+
+@pytest.mark.parametrize(
+    ("link", "wish", "code"),
+    [("eth9", "first", "unknown-line"), ("usb0", "", "bad-request"), ("usb0", "x", "bad-request")],
+)
+def test_a_wish_for_no_line_of_ours_or_no_wish_at_all_is_refused(link: str, wish: str, code: str) -> None:
+    assert refused(lambda: commands.wish_line(SHELTER, BOX_MACHINE, link, wish)) == code

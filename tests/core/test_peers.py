@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 
 from appliance.core.machine import Peer, PeerState
-from appliance.core.peers import QUIET, ROUND, UNDER_WAY, Heard, deaf, listen, until_next_round, wished
+from appliance.core.peers import (
+    QUIET,
+    ROUND,
+    UNDER_WAY,
+    Heard,
+    deaf,
+    listen,
+    scouts_of_the_renewed,
+    until_next_round,
+    wished,
+)
 
 NOW, CLOCK = 1000.0, 1_800_000_000.0
 
@@ -54,6 +64,15 @@ def test_a_peer_that_left_is_not_remembered_and_a_new_one_gets_its_time() -> Non
     heard = listen({"gone": Heard(received=1, since=0.0)}, [peer("new")], NOW)
     assert heard == {"new": Heard(received=0, since=NOW)}
     assert deaf([peer("new")], heard, NOW, CLOCK) == frozenset()
+
+
+def test_a_box_that_shook_hands_anew_has_its_scouts_forgotten_once() -> None:
+    scouts = {"a": ("a0", "a1"), "b": ("b0",)}
+    states = [peer("a", handshake=CLOCK), peer("b", handshake=CLOCK - 50), peer("c", handshake=CLOCK)]
+    before = {"a": CLOCK - 120, "b": CLOCK - 50}
+    assert scouts_of_the_renewed(before, states, scouts) == {"a0", "a1"}
+    now = {x.public_key: x.handshake for x in states}
+    assert scouts_of_the_renewed(now, states, scouts) == frozenset()
 
 
 def test_only_peers_that_should_be_there_are_taken_up_again() -> None:

@@ -97,6 +97,9 @@ def test_no_change_tells_nobody() -> None:
         {"entrances": [{"kind": "lte", "endpoints": ["1.2.3.4:1"] * 9}]},
         {"entrances": [{"kind": "lte", "endpoints": ["1.2.3.4:1; drop"]}]},
         {"entrances": [{"kind": "lte", "endpoints": ["1.2.3.4:1"]}] * 2},
+        {"prefer": ["lte", "lte"]},
+        {"in_need": ["tin can"]},
+        {"both_lines": "yes"},
     ],
 )
 def test_what_does_not_fit_never_becomes_a_policy(changes: dict[str, Any]) -> None:

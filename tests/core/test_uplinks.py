@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.machine import HubProbe, LineProbe, LineState, Link, Observed, Uplink
+from appliance.core.model import LineKind, LineWishes, Policy
 from appliance.core.uplinks import (
     CLEARED_AFTER,
     CLEARED_BY,
     MAX_LEASE_SECONDS,
+    NO_POLICY,
+    NO_WISHES,
     RECLAIM_AFTER,
     SILENCE_BEFORE_SWITCH,
     Choice,
@@ -189,6 +192,63 @@ def test_an_idle_metered_line_costs_less_than_two_kilobytes_a_second() -> None:
         assert echo / pace.echo < 2000
         assert echo / pace_of(in_use=in_use, metered=False).echo + hello / pace.metered_spare < 3000
     assert echo / pace_of(in_use=False, metered=True).echo < 200
+
+
+# ------------------------------------------------------------------------------ wishes, and both lines
+
+
+def order(wishes: LineWishes = NO_WISHES, policy: Policy = NO_POLICY) -> list[tuple[str, int, bool]]:
+    found = uplinks_of(BOX_MACHINE, Observed(now=NOW), wishes, policy)
+    return [(x.link, x.table, x.metered) for x in found]
+
+
+def test_people_on_site_come_before_hq_s_order_of_kinds_and_that_before_the_machine_s() -> None:
+    own = [("eth0", 5001, False), ("usb0", 5002, False)]
+    prefer_usb = Policy(prefer=(LineKind.USB,))
+    assert order() == own
+    assert order(policy=prefer_usb) == own[::-1]
+    assert order(LineWishes(first="eth0"), prefer_usb) == own
+    assert order(LineWishes(first="usb0")) == own[::-1]
+
+
+def test_a_line_used_only_in_need_is_the_machine_s_hq_s_or_somebody_s_on_site() -> None:
+    def needed(*, wishes: LineWishes = NO_WISHES, policy: Policy = NO_POLICY) -> list[str]:
+        return [link for link, _, metered in order(wishes, policy) if metered]
+
+    hq = Policy(in_need=(LineKind.USB,))
+    assert needed() == []
+    assert needed(policy=hq) == ["usb0"]
+    assert needed(wishes=LineWishes(in_need=("eth0",)), policy=hq) == ["eth0", "usb0"]
+    assert needed(wishes=LineWishes(freely=("usb0",)), policy=hq) == []
+
+
+def test_a_wish_counts_at_once_but_never_for_a_line_that_is_not_good() -> None:
+    def moved(state: LineState, *, eager: bool) -> str:
+        left = (Left(link="eth0", at=NOW - 5, times=3),)
+        return chosen(BOTH, "usb0", held=3.0, lines=(line("eth0", state, 1.0),), left=left, eager=eager).link
+
+    assert moved(LineState.GOOD, eager=True) == "eth0"
+    assert moved(LineState.GOOD, eager=False) == "usb0"
+    assert moved(LineState.LOSING, eager=True) == "usb0"
+
+
+def test_where_hq_wants_both_lines_copies_go_out_without_any_doubt() -> None:
+    def second(*uplinks: Uplink, both: bool = True, state: str = "good", **more: Any) -> str:
+        before = Choice(link="eth0", since=NOW - 60, **more)
+        return choose(uplinks, before, WELL, (line("usb0", LineState(state)),), 0.0, NOW, both=both).double
+
+    assert second(*BOTH) == "usb0"
+    assert second(*BOTH, both=False, double="usb0") == ""
+    assert second(*BOTH, state="lost") == ""
+    assert second(FIRST) == ""
+    assert second(FIRST, replace(SECOND, metered=True)) == "", "every byte of that line is paid for"
+
+
+def test_while_both_carry_everything_the_scout_s_word_moves_the_tunnel() -> None:
+    lines = (line("eth0", LineState.LOST), line("usb0", LineState.GOOD))
+    before = Choice(link="eth0", since=NOW - 60, double="usb0")
+    assert choose(BOTH, before, WELL, lines, 0.0, NOW, both=True).link == "usb0"
+    assert choose(BOTH, before, WELL, lines, 0.0, NOW).link == "eth0", "without both the echoes would tell"
 
 
 @given(

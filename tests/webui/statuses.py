@@ -18,8 +18,10 @@ ETHERNET = {
     "carrier": True,
     "address": "192.168.1.101",
     "active": True,
+    "doubled": False,
+    "in_need": False,
 }
-USB = {"link": "usb0", "kind": "usb", "carrier": True, "address": "192.168.8.100", "active": False}
+USB = {**ETHERNET, "link": "usb0", "kind": "usb", "address": "192.168.8.100", "active": False}
 DESK = {
     "name": "desk-1",
     "title": "総務課の共用デスクトップ",

@@ -286,6 +286,17 @@ def test_the_contractor_sees_the_proof_and_can_ask_for_another(phone: Visitor, b
     assert box.questions("prove") == [{"ask": "prove"}]
 
 
+def test_somebody_on_site_says_which_line_comes_first(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.WITH_WIFI
+    page = phone.get("/details")
+    assert page.text.count("この回線を先に使う") == 1, "the first one is first already"
+    assert page.text.count("ほかに無いときだけ使う") == 2
+    box.answers["wish-line"] = {}
+    answer = phone.send("/lines", page.token, link="usb0", wish="first")
+    assert (answer.code, answer.answer.headers["Location"]) == (303, "/details#lines")
+    assert box.questions("wish-line") == [{"ask": "wish-line", "link": "usb0", "wish": "first"}]
+
+
 def test_the_live_screen_is_sent_only_when_it_changed(phone: Visitor, box: RecordedDoor) -> None:
     box.answers["status"] = statuses.JOINING
     first = phone.get("/live")

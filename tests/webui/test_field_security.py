@@ -15,7 +15,7 @@ from webui import security
 from webui.field import ACCESS, captive, create_app
 from webui.language import own_path
 
-ACTS = ("/ticket", "/join", "/start-over", "/prove", "/language")
+ACTS = ("/ticket", "/join", "/start-over", "/prove", "/lines", "/language")
 
 
 def rules(phone: Visitor) -> list[Rule]:

@@ -29,6 +29,7 @@ ACCESS = {
     "join": "act",
     "start_over": "act",
     "prove": "act",
+    "wish_line": "act",
     "language": "act",
     "captive_api": "probe",
     "probe": "probe",
@@ -78,6 +79,7 @@ def _add_routes(app: Flask, pages: Pages) -> None:
     add("/join", "join", pages.join, methods=["POST"])
     add("/start-over", "start_over", pages.start_over, methods=["POST"])
     add("/prove", "prove", pages.prove, methods=["POST"])
+    add("/lines", "wish_line", pages.wish_line, methods=["POST"])
     add("/captive-api", "captive_api", pages.captive_api)
     for path in captive.PROBES:
         add(path, "probe", captive.to_wizard)

@@ -211,6 +211,13 @@ class Pages:
         answer = self.ask(ask="prove")
         return _trouble(answer, 422) if isinstance(answer, Sentence) else _see("/details")
 
+    def wish_line(self) -> Response:
+        """Which line to use first, or only where no other one works."""
+        answer = self.ask(
+            ask="wish-line", link=request.form.get("link", "")[:16], wish=request.form.get("wish", "")[:16]
+        )
+        return _trouble(answer, 422) if isinstance(answer, Sentence) else _see("/details#lines")
+
     # ------------------------------------------------------------------------------- machines, and mishaps
 
     def captive_api(self) -> Response:

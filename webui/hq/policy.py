@@ -15,13 +15,14 @@ from webui.language import gettext as _
 
 KINDS = tuple(LineKind)
 NETWORKS = tuple(NetworkClass)
-SWITCHES = ("sign_in", "open_wifi")  # the fields of `model.Policy` that are on or off
+SWITCHES = ("sign_in", "open_wifi", "both_lines")  # the fields of `model.Policy` that are on or off
 
 
 def switch(name: str) -> str:
     words = {
         "sign_in": _("回線のログイン画面を、現地の電話1台で10分だけ通してよい"),
         "open_wifi": _("00000JAPAN(暗号のない災害用Wi-Fi)を回線にしてよい"),
+        "both_lines": _("いつも2つの回線に同じものを流す(途切れにくくなり、送る通信量は2倍)"),
     }
     return words.get(name, name)
 
@@ -62,7 +63,19 @@ def changes_in(form: MultiDict[str, str]) -> dict[str, Any]:
             raise BadField(_("本部の入口は 203.0.113.10:51820 のように書いてください"))
         if endpoints:
             entrances.append({"kind": line.value, "endpoints": endpoints})
-    return {**{x: x in form for x in SWITCHES}, "lines": lines, "entrances": entrances}
+    return {
+        **{x: x in form for x in SWITCHES},
+        "lines": lines,
+        "entrances": entrances,
+        "prefer": _order_in(form),
+        "in_need": [x.value for x in KINDS if x.value in form.getlist("in_need")],
+    }
+
+
+def _order_in(form: MultiDict[str, str]) -> list[str]:
+    """The kinds that were given a place, each once, in that order."""
+    asked = [form.get(f"prefer-{x}", "") for x in range(len(KINDS))]
+    return [x for x in dict.fromkeys(asked) if x in KINDS]
 
 
 def in_short(changes: Mapping[str, Any] | None) -> str:

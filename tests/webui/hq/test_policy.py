@@ -74,3 +74,15 @@ def test_no_form_without_its_token_changes_the_policy(office: Office) -> None:
     officer = office.visitor("officer")
     assert officer.client.post("/boxes/box-0001/policy", data={"sign_in": "yes"}).status_code == 400
     assert office.hub.asked_of("set-policy") == []
+
+
+def test_an_officer_orders_the_kinds_of_line_and_asks_for_two_at_once(office: Office) -> None:
+    office.report(office.box(1))
+    officer = office.visitor("officer")
+    order = {"prefer-0": "lte", "prefer-1": "", "prefer-2": "usb", "prefer-3": "lte", "prefer-4": "tin can"}
+    assert change(officer, both_lines="yes", in_need=["wifi"], **order) == 303
+    assert asked(office) == Policy(
+        both_lines=True, prefer=(LineKind.LTE, LineKind.USB), in_need=(LineKind.WIFI,)
+    )
+    page = officer.get("/boxes/box-0001").text
+    assert "携帯の電波 → USBの回線の機器" in page
