@@ -38,7 +38,10 @@ def findings(status: dict[str, Any], steps: list[str], language: str) -> list[Fi
             say("住所なし", "no address") if x["carrier"] else say("線なし", "no carrier")
         )
         active = say(" ← 使用中", " ← in use") if x["active"] else ""
-        found.append(Finding(good=bool(x["address"]), what=f"{x['link']} ({x['kind']}): {state}{active}"))
+        way = f" — {x['way'][language]}" if x.get("way") else ""
+        found.append(
+            Finding(good=bool(x["address"]), what=f"{x['link']} ({x['kind']}): {state}{active}{way}")
+        )
     hub = status["hub"]
     if hub["round_trip"] is not None:
         text = f"{hub['round_trip'] * 1000:.0f} ms, {hub['loss']:.0%}"

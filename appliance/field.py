@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from appliance.climbing import Climbing
 from appliance.core import commands, devices, health, path_mtu
 from appliance.core.clock import moved
 from appliance.core.codec import LARGEST, Invalid, dump_private, load
@@ -30,7 +31,8 @@ from appliance.core.model import (
     Phase,
     Reason,
 )
-from appliance.core.phase import HUB_ANSWERED, facts_of, judge, status
+from appliance.core.names import NO_QUESTIONS
+from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge, status
 from appliance.core.plan import shown
 from appliance.core.uplinks import NO_POLICY, Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
@@ -48,6 +50,7 @@ LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
+LOOK_WHILE_SEARCHING = 0.5  # seconds, while a line is silent and every door is asked
 NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
 
 
@@ -130,6 +133,7 @@ class FieldRole:
         self._snapshot: Snapshot | None = None
         self._proving = Proving(tools.wake)
         self._seating = Seating(self._state / "seats.json")
+        self._climbing = Climbing(self._state / "lines.json")
         self._config = self._load(serial)
         if machine.radio and self._config.access_point is None and not self._damaged:
             self._try_save(replace(self._config, access_point=tools.new_access_point(serial)))
@@ -180,6 +184,8 @@ class FieldRole:
         )
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
+        climbing, invited = self._climbing, config.joining and config.joining.stage is JoinStage.INVITED
+        climbing.look(config, uplinks, observed, memory.asked_since, alone=bool(invited))
         assignment = config.assignment
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
@@ -208,7 +214,7 @@ class FieldRole:
             uplinks,
             allowed,
             invitation_public=self._public_invitation(),
-            turns=memory.choice.turns,
+            standing=climbing.standing(),
             begun=memory.begun,
             told=reason is Reason.REVOKED and now - memory.status.since > LAST_WORD,
             seats=(*seating.rules(allowed), *self._proving.seat(assignment, allowed)),
@@ -216,7 +222,11 @@ class FieldRole:
             any_laptop=emergency,
             mtu=memory.mtu,
         )
-        if self._time.take_renewal() and desired.tunnel is not None:
+        # Without a session the next handshake would wait for five seconds, whatever door it is for.
+        renewal = self._time.take_renewal() or (
+            climbing.changed and (facts.handshake_age is None or facts.handshake_age > HANDSHAKE_FRESH)
+        )
+        if renewal and desired.tunnel is not None:
             desired = replace(desired, forget=desired.tunnel.peers)
         self._mark_milestones(observed, uplinks)
         self._snapshot = Snapshot(
@@ -237,6 +247,7 @@ class FieldRole:
         """Seconds by which the clock was set since we looked; our own memory moves along."""
         jump = self._time.jumped()
         self._memory.shift(jump)
+        self._climbing.shift(jump)
         return jump
 
     def closed(self) -> tuple[Firewall, ...]:
@@ -263,9 +274,11 @@ class FieldRole:
     def next_time(self, now: float) -> float:
         if self._config.assignment is None:
             joining = self._config.joining
-            return LOOK_WHILE_CONNECTING if joining and joining.stage is JoinStage.INVITED else 30.0
+            return LOOK_WHILE_SEARCHING if joining and joining.stage is JoinStage.INVITED else 30.0
         pause = min(self._report_due(now), self._time.until_handshake())
         present = self._memory.status
+        if self._climbing.searching:
+            pause = min(pause, LOOK_WHILE_SEARCHING)
         if self._memory.choice.suspected or (present and present.phase is Phase.CONNECTING):
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
@@ -347,15 +360,20 @@ class FieldRole:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
         pace = pace_for(snapshot.uplinks, in_use=is_open and bool(snapshot.observed.laptops))
+        choice, ways = self._memory.choice, self._climbing.endpoints()
+        lines = lines_to_ask(config, tunnel, snapshot.uplinks, choice, pace, ways)
+        entrance = self._climbing.standing()
         self._tools.aim(
             Target(
                 hub=hub_address(config) if tunnel and tunnel.peers else "",
                 tunnel_key=tunnel.public_key if tunnel else "",
-                endpoint=tunnel.peers[0].endpoint if tunnel and tunnel.peers else "",
+                endpoint=entrance.first if entrance and tunnel and tunnel.peers else "",
                 mark=MARK,
                 interval=pace.echo,
                 desktops=snapshot.allowed if is_open else (),
-                lines=lines_to_ask(config, tunnel, snapshot.uplinks, self._memory.choice, pace),
+                lines=lines,
+                search=self._climbing.search(lines),
+                questions=self._climbing.questions() if tunnel else NO_QUESTIONS,
                 line=path_mtu.line_to_measure(snapshot.uplinks),
             )
         )
@@ -421,6 +439,7 @@ class FieldRole:
             time.monotonic(),
             self._time.question(),
             snapshot.known,
+            self._climbing.ways(),
         )
         lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
         self._letters.write_report(self._config, report, observed.now, lasting=lasting)
@@ -510,6 +529,7 @@ class FieldRole:
             self._memory.milestones,
             self._proving.proof,
             visitor,
+            self._climbing.ways(),
         )
         return {**view, "now": self._tools.clock.now()}
 

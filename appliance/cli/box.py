@@ -57,6 +57,9 @@ def status(as_json: bool, language: str) -> None:
     click.echo(f"{found['phase']}  {words['what']} ({found['number']})\n  → {words['do']}")
     if found["site"]:
         click.echo(f"  {found['site']} / {found['hq_name']}")
+    for x in found["uplinks"]:
+        if x["active"] and x.get("way"):
+            click.echo(f"  {x['way'][language]}")
     for x in found["desktops"]:
         click.echo(f"  {'○' if x['open'] and x['answer'] == 'answers' else '×'} {x['title']}  {x['address']}")
 

@@ -17,14 +17,44 @@ from appliance.control import Unreachable
 @click.command()
 @click.option("--name", prompt="本部の名前 (例: 上越市 災害対策本部)", help="HQ's name as people call it.")
 @click.option(
-    "--endpoint", prompt="外から見た入口 (住所または名前:ポート)", multiple=False, help="Public HOST[:PORT]."
+    "--endpoint",
+    prompt="外から見た入口 (住所または名前:ポート)",
+    help="Public HOST[:PORT]; several with commas. Names are looked up now, and by boxes that hear nothing.",
 )
 @click.option("--desktops-network", prompt="デスクトップのある網 (例: 10.10.0.0/24)", help="IPv4 network.")
 @click.option("--admin", default="admin", show_default=True, help="Name of the first administrator.")
 @click.option("--password-file", type=click.Path(dir_okay=False), help="Take the password from this file.")
+@click.option(
+    "--udp-port",
+    "udp_ports",
+    type=int,
+    multiple=True,
+    default=(443, 4500, 53),
+    show_default=True,
+    help="Further doors for lines that close the first one, best first; 0 alone for none.",
+)
+@click.option(
+    "--relay-port",
+    default=443,
+    show_default=True,
+    help="TCP, for lines that let no UDP through; 0 for none.",
+)
+@click.option(
+    "--relay-name",
+    default="",
+    help="Server name that boxes tell such a line (SNI); default: the endpoint's, where it is a name.",
+)
 @click.option("--staff-address", default="", help="Address inside HQ where the staff's pages listen.")
 def init(
-    name: str, endpoint: str, desktops_network: str, admin: str, password_file: str | None, staff_address: str
+    name: str,
+    endpoint: str,
+    desktops_network: str,
+    admin: str,
+    password_file: str | None,
+    udp_ports: tuple[int, ...],
+    relay_port: int,
+    relay_name: str,
+    staff_address: str,
 ) -> None:
     """Make a working HQ from three answers. Prints the first administrator's password once."""
     from appliance.hub.setup import ALREADY, Bad, initialize
@@ -38,6 +68,9 @@ def init(
             admin=admin,
             password=password,
             staff_address=staff_address,
+            udp_ports=udp_ports,
+            relay_port=relay_port,
+            relay_name=relay_name,
         )
     except Bad as error:
         hint = (

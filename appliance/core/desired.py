@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, path_mtu, steer
+from appliance.core import access_point, firewall, ladder, path_mtu, steer
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
+from appliance.core.ladder import Standing
 from appliance.core.machine import (
     Address,
     Bridge,
@@ -37,6 +39,7 @@ from appliance.core.model import (
 )
 from appliance.core.programs import (
     HUB_PROGRAMS,
+    RELAY_LISTENS,
     STAFF_PORT,
     box_program_names,
     box_programs,
@@ -51,7 +54,7 @@ VETH = "lan0-port"
 KEEPALIVE = 15
 LOCAL_RULE = 10  # where the rule for the machine's own addresses goes, behind the deaf bridge's
 TUNNEL_RULE = 100
-SCOUT_RULE, PLACED_RULE = 101, 102
+SCOUT_RULE, PLACED_RULE, RELAY_RULE, LOOKUP_RULE = 101, 102, 103, 104
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ def field_box(
     uplinks: tuple[Uplink, ...],
     allowed: tuple[Desktop, ...],
     invitation_public: str = "",
-    turns: int = 0,
+    standing: Standing | None = None,
     begun: bool = True,
     told: bool = False,
     seats: tuple[firewall.Seat, ...] = (),
@@ -81,16 +84,19 @@ def field_box(
     mtu: int = path_mtu.START,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
-    ticket's key; `turns` picks one of the hub's endpoints, a different one after each silence.
+    ticket's key; `standing` says by which of HQ's doors (the first one where nothing is known yet).
     `begun`: a session exists, so the hub stays known even while no uplink is there. `told`: HQ knows that we
     read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
     `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `mtu`: the largest packet for the
     tunnel on the line in use."""
-    tunnel = None if told else _box_tunnel(config, machine, invitation_public, turns, status)
+    standing = standing or ladder.standing({}, ladder.ladder_of(config))
+    tunnel = None if told else _box_tunnel(config, machine, invitation_public, standing, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
         tunnel = replace(tunnel, peers=())
     phase = status.phase
     files = _box_files(config, phase, machine) | {access_point.seats_file(machine.run, hosts)}
+    relay = standing.relay_file(machine.run) if standing and standing.relaying and tunnel else None
+    files |= {relay} if relay else set()
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
     rules = replace(rules, seats=seats, any_laptop=any_laptop, segment=mtu - path_mtu.HEADERS)
     return Desired(
@@ -98,7 +104,7 @@ def field_box(
         sysctls=_box_sysctls(machine),
         firewalls=(
             Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
-            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel, uplinks)),
+            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel, standing, uplinks)),
         ),
         bridge=Bridge(
             namespace=machine.outside,
@@ -137,18 +143,18 @@ def field_box(
 
 
 def _box_tunnel(
-    config: Config, machine: Machine, invitation_public: str, turns: int, status: Status
+    config: Config, machine: Machine, invitation_public: str, standing: Standing | None, status: Status
 ) -> Tunnel | None:
     joining, assignment, keys = config.joining, config.assignment, config.keys
-    if status.reason is Reason.CONFIG_DAMAGED:
+    if status.reason is Reason.CONFIG_DAMAGED or standing is None:
         return None
     if assignment and keys and not (joining and joining.stage is JoinStage.INVITED):
         selves = Selves(private=keys.tunnel_private, public=keys.tunnel_public)
-        hub_key, endpoints = assignment.hub_key, assignment.endpoints
+        hub_key = assignment.hub_key
         allowed: tuple[str, ...] = (f"{assignment.hub_address}/32", assignment.desktops_network)
     elif joining and joining.stage is JoinStage.INVITED:
         selves = Selves(private=joining.ticket.invitation_key, public=invitation_public)
-        hub_key, endpoints = joining.ticket.hub_key, joining.ticket.endpoints
+        hub_key = joining.ticket.hub_key
         allowed = (f"{joining.ticket.hub_address}/32",)
     else:
         return None
@@ -163,7 +169,7 @@ def _box_tunnel(
             Peer(
                 public_key=hub_key,
                 allowed=allowed,
-                endpoint=endpoints[turns % len(endpoints)],
+                endpoint=standing.endpoint,
                 keepalive=KEEPALIVE,
             ),
         ),
@@ -205,12 +211,20 @@ def _field_rules(
     )
 
 
-def _outside_ruleset(machine: Machine, tunnel: Tunnel | None, uplinks: tuple[Uplink, ...]) -> str:
-    endpoints = []
-    for peer in tunnel.peers if tunnel else ():
-        host, _, port = peer.endpoint.rpartition(":")
-        endpoints.append((host.strip("[]"), int(port)))
-    return firewall.outside(machine.uplinks, endpoints) + steer.ruleset([x for x in uplinks if x.usable])
+def _outside_ruleset(
+    machine: Machine, tunnel: Tunnel | None, standing: Standing | None, uplinks: tuple[Uplink, ...]
+) -> str:
+    endpoints = standing.doors if standing and tunnel and tunnel.peers else ()
+    relay = None
+    if standing and standing.relays and endpoints:
+        relay = firewall.RelayRules(
+            uid=machine.relay_uid,
+            far=tuple((x.address, x.to) for x in standing.relays),
+            mouths=tuple(x.port for x in standing.relays),
+        )
+    lookups = standing.lookups if standing and endpoints else ()
+    lines = [x for x in uplinks if x.usable]
+    return firewall.outside(machine.uplinks, endpoints, relay, lookups) + steer.ruleset(lines)
 
 
 def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
@@ -327,6 +341,18 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
                     (PLACED_RULE, firewall.PLACED_MARK),
                 )
             ),
+            Rule(
+                namespace=machine.outside,
+                preference=RELAY_RULE,
+                table=TUNNEL_TABLE,
+                user=machine.relay_uid,
+            ),
+            Rule(
+                namespace=machine.outside,
+                preference=LOOKUP_RULE,
+                table=TUNNEL_TABLE,
+                mark=firewall.LOOKUP_MARK,
+            ),
         }
     )
 
@@ -400,6 +426,8 @@ def hub(
                 ruleset=firewall.hub(
                     tunnel=machine.tunnel,
                     listen_port=config.listen_port,
+                    further_ports=config.entrance.ports,
+                    relay=(config.entrance.relay_port, RELAY_LISTENS) if config.entrance.relay_port else None,
                     hub_address=address,
                     staff_address=machine.corporate,
                     staff_port=STAFF_PORT,
@@ -420,7 +448,8 @@ def hub(
         routes=frozenset(
             {Route(namespace=here, table=254, destination=config.lan_network, link=machine.tunnel)}
         ),
-        units=hub_programs(machine, address),
+        units=hub_programs(machine, address, relay=bool(config.entrance.relay_port)),
+        files=_hub_files(config, machine),
         unit_names=HUB_PROGRAMS,
     )
 
@@ -438,6 +467,20 @@ def hub_without_config(machine: Machine) -> Desired:
         units=(staff_pages(machine),),
         unit_names=HUB_PROGRAMS,
     )
+
+
+def _hub_files(config: HubConfig, machine: Machine) -> frozenset[FileContent]:
+    """What the relay is told; its key lies where only it may read."""
+    if not config.entrance.relay_port:
+        return frozenset()
+    folder = f"{machine.state}/relay"
+    told = {
+        "port": RELAY_LISTENS,
+        "wireguard": config.listen_port,
+        "certificate": f"{folder}/certificate.pem",
+        "key": f"{folder}/key.pem",
+    }
+    return frozenset({FileContent(path=f"{machine.run}/relay.json", content=json.dumps(told))})
 
 
 def _length(network: str) -> int:

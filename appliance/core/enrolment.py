@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.core.codec import Invalid, canonical, parse_json
-from appliance.core.model import Secret, Ticket
+from appliance.core.model import Entrance, Secret, Ticket
 
 PREFIX = "NOROSHI:"
 FORMAT = 1
@@ -40,6 +40,9 @@ class TicketRefused(ValueError):
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _ID = re.compile(r"[0-9a-f]{16}")
 _KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
+_PIN = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+MOST_DOORS = 8  # ports of HQ's entrance, and names
 
 
 def is_name(text: str) -> bool:
@@ -60,6 +63,25 @@ def is_endpoint(text: str) -> bool:
     if host.startswith("[") and host.endswith("]"):
         return _is_address(host[1:-1], 6)
     return _is_address(host, 4)
+
+
+def is_host(text: str) -> bool:
+    """A host name with at least one dot, in lower case (RFC 1123)."""
+    return bool(_HOST.fullmatch(text))
+
+
+def is_entrance(x: Entrance) -> bool:
+    ports = (*x.ports, x.relay_port)
+    return (
+        all(type(y) is int for y in ports)
+        and all(0 < y < 65536 for y in x.ports)
+        and 0 <= x.relay_port < 65536
+        and len(x.ports) <= MOST_DOORS
+        and (_PIN.fullmatch(x.relay_pin) is not None or not (x.relay_port or x.relay_pin))
+        and (not x.relay_name or is_host(x.relay_name))
+        and len(x.names) <= MOST_DOORS
+        and all(is_host(y) for y in x.names)
+    )
 
 
 def is_ipv4(text: str) -> bool:
@@ -136,9 +158,12 @@ def _pack(t: Ticket) -> list[Any]:
     def raw(key: str) -> bytes:
         return base64.b64decode(key)
 
+    doors, e = [], t.entrance
+    if e != Entrance():  # a QR code with fewer octets is read from farther away
+        doors = [[list(e.ports), e.relay_port, bytes.fromhex(e.relay_pin), e.relay_name, list(e.names)]]
     return [
         FORMAT, bytes.fromhex(t.id), t.hq_name, t.site, list(t.endpoints), raw(t.hub_key), t.hub_address,
-        raw(t.signing_key), raw(t.invitation_key.reveal()), t.invitation_address, int(t.expires),
+        raw(t.signing_key), raw(t.invitation_key.reveal()), t.invitation_address, int(t.expires), *doors,
     ]  # fmt: skip
 
 
@@ -147,7 +172,7 @@ def _unpack(payload: bytes) -> Ticket:
         version, *rest = cbor2.loads(payload)
         if version != FORMAT:
             raise TicketRefused("format")
-        id_, hq, site, endpoints, hub, hub_address, signing, invitation, address, expires = rest
+        id_, hq, site, endpoints, hub, hub_address, signing, invitation, address, expires, *doors = rest
         ticket = Ticket(
             id=id_.hex(),
             hq_name=hq,
@@ -159,6 +184,7 @@ def _unpack(payload: bytes) -> Ticket:
             invitation_key=Secret(_key(invitation)),
             invitation_address=address,
             expires=_time(expires),
+            entrance=_entrance(doors),
         )
     except TicketRefused:
         raise
@@ -167,6 +193,19 @@ def _unpack(payload: bytes) -> Ticket:
     if not _sound(ticket):
         raise TicketRefused("altered")
     return ticket
+
+
+def _entrance(doors: list[Any]) -> Entrance:
+    if not doors:
+        return Entrance()
+    ((ports, relay_port, pin, relay_name, names),) = doors
+    return Entrance(
+        ports=tuple(ports),
+        relay_port=relay_port,
+        relay_pin=pin.hex(),
+        relay_name=relay_name,
+        names=tuple(names),
+    )
 
 
 def _key(raw: bytes) -> str:
@@ -183,7 +222,8 @@ def _time(value: object) -> float:
 
 
 def _sound(t: Ticket) -> bool:
-    texts = (t.hq_name, t.site, t.hub_address, t.invitation_address, *t.endpoints)
+    e = t.entrance
+    texts = (t.hq_name, t.site, t.hub_address, t.invitation_address, *t.endpoints, e.relay_name, *e.names)
     return (
         all(isinstance(x, str) for x in texts)
         and _ID.fullmatch(t.id) is not None
@@ -192,6 +232,7 @@ def _sound(t: Ticket) -> bool:
         and is_name(t.site)
         and 0 < len(t.endpoints) <= 8
         and all(is_endpoint(x) for x in t.endpoints)
+        and is_entrance(e)
         and _is_address(t.hub_address, 4)
         and _is_address(t.invitation_address, 4)
     )

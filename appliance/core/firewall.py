@@ -14,8 +14,10 @@ TABLE = "inet noroshi"
 MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
 SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
 PLACED_MARK = 0x4E54  # a packet of the tunnel whose line was decided (steer.py)
+LOOKUP_MARK = 0x4E55  # questions about HQ's name, to a line's own name server
 WEB_PORT = 80
 INTAKE_PORT = 8470
+_DOOR_SET = "timeout 5m; size 65535;"
 REJECT = "reject with icmpx type admin-prohibited"
 
 Pinhole = tuple[str, Protocol, int]
@@ -67,11 +69,26 @@ def field(rules: FieldRules) -> str:
     return _table([_field_input(rules), _field_forward(rules), _field_output(rules)])
 
 
-def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRules:
+    """The relay's way out: TCP to HQ for one user, and on loopback from the tunnel and the scout alone."""
+
+    uid: int
+    far: Sequence[tuple[str, int]]  # HQ's addresses and TCP port
+    mouths: Sequence[int]  # UDP ports on loopback
+
+
+def outside(
+    uplinks: Iterable[str],
+    hub_endpoints: Iterable[tuple[str, int]],
+    relay: RelayRules | None = None,
+    lookups: Iterable[tuple[str, str]] = (),
+) -> str:
     """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards.
 
     The tunnel's packets go untracked, so what comes from HQ's very address and port is its answer; nothing but the
     tunnel and the scout has a UDP socket here, and both believe nobody without a key."""
+    uplinks = list(uplinks)
     links = [f'"{x}"' for x in uplinks]
     ways = _set(links) if links else ""
     ports: dict[str, set[int]] = {}
@@ -102,10 +119,17 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
                 [
                     # First what every packet of a desktop's picture meets: each rule before it costs throughput.
                     *(f"meta mark {MARK:#x} {x}" for x in to_hub),
+                    *(_to_mouths(relay) if relay else []),
                     'oifname "lo" accept',
                     "udp sport 68 udp dport 67 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
                     *(f"meta mark {mark:#x} {x}" for mark in (PLACED_MARK, SCOUT_MARK) for x in to_hub),
+                    *(_from_relay(ways, relay) if relay and uplinks else []),
+                    *(
+                        f'meta mark {LOOKUP_MARK:#x} oifname "{link}" {_family(x)} daddr {_literal(x)} udp dport 53 accept'
+                        for link, x in sorted(set(lookups))
+                        if link in uplinks
+                    ),
                 ],
                 priority="raw",  # before connection tracking, which the tunnel's packets pass by
             ),
@@ -116,10 +140,25 @@ def outside(uplinks: Iterable[str], hub_endpoints: Iterable[tuple[str, int]]) ->
     )
 
 
+def _to_mouths(relay: RelayRules) -> list[str]:
+    mouths = _set(str(int(x)) for x in sorted(relay.mouths))
+    return [f'oifname "lo" udp dport {mouths} meta mark != {{ {MARK:#x}, {SCOUT_MARK:#x} }} drop']
+
+
+def _from_relay(ways: str, relay: RelayRules) -> list[str]:
+    return [
+        f"meta skuid {int(relay.uid)} oifname {ways} {_family(address)} daddr {_literal(address)} "
+        f"tcp dport {int(port)} accept"
+        for address, port in sorted(set(relay.far))
+    ]
+
+
 def hub(
     *,
     tunnel: str,
     listen_port: int,
+    further_ports: Sequence[int] = (),
+    relay: tuple[int, int] | None = None,
     hub_address: str,
     staff_address: str,
     staff_port: int,
@@ -145,14 +184,15 @@ def hub(
         f'iifname "{tunnel}" {REJECT}',
         f'iifname != {{ "{tunnel}", "lo" }} tcp dport {INTAKE_PORT} drop',
     ]
+    if relay:  # by its door only
+        received.append(f"tcp dport {relay[1]} ct original proto-dst != {relay[0]} drop")
     received += _staff_only(staff_address, staff_port)
     return _table(
         [
             _chain("input", received, policy="accept"),
             _chain("forward", [_CLAMP, *forward]),
             _chain("output", [], policy="accept"),
-            _untracked("outer-in", "prerouting", [f'udp dport {listen_port} iifname != "{tunnel}"']),
-            _untracked("outer-out", "output", [f'udp sport {listen_port} oifname != "{tunnel}"']),
+            *_entrance(tunnel, listen_port, further_ports, relay),
         ]
     )
 
@@ -172,6 +212,48 @@ def hub_closed(*, tunnel: str, staff_address: str, staff_port: int) -> str:
 def _staff_only(address: str, port: int) -> list[str]:
     """The staff's pages are reached from inside HQ, never through another socket."""
     return [f"ip daddr {address} tcp dport {port} fib daddr . iif type != local drop"] if address else []
+
+
+_FAMILIES = (("ip", "ipv4_addr"), ("ip6", "ipv6_addr"))
+
+
+def _entrance(
+    tunnel: str, listen_port: int, further_ports: Sequence[int], relay: tuple[int, int] | None
+) -> list[str]:
+    """One socket serves every UDP door, without connection tracking: who came in by a further one is noted by address
+    and port, and answered by the same one. `relay`: the TCP port of that door, and where its process listens."""
+    outer = f'iifname != "{tunnel}"'
+    ports = sorted({int(x) for x in further_ports} - {listen_port})
+    sets, came, goes = [], [], []
+    for port in ports:
+        for family, kind in _FAMILIES:
+            who = f"{family} saddr . udp sport"
+            name = f"door-{port}-{family}"
+            sets.append(f"  set {name} {{ type {kind} . inet_service; flags dynamic,timeout; {_DOOR_SET} }}")
+            here = f"udp dport {port} {outer} fib daddr type local"
+            came += [f"{here} delete @door-{x}-{family} {{ {who} }}" for x in ports if x != port]
+            noted = f"update @{name} {{ {who} }}"
+            came.append(f"{here} notrack {noted} udp dport set {listen_port} return")
+            goes.append(
+                f'udp sport {listen_port} oifname != "{tunnel}" {family} daddr . udp dport @{name} '
+                f"notrack udp sport set {port} return"
+            )
+    # The usual door first: whoever uses it again is answered by it again.
+    usual = [
+        f"udp dport {listen_port} {outer} delete @door-{port}-{family} {{ {family} saddr . udp sport }}"
+        for port in ports
+        for family, _ in _FAMILIES
+    ]
+    found = [
+        *sets,
+        _raw("outer-in", "prerouting", [*usual, f"udp dport {listen_port} {outer} notrack return", *came]),
+        _raw("outer-out", "output", [*goes, f'udp sport {listen_port} oifname != "{tunnel}" notrack']),
+    ]
+    if relay:
+        lines = ["  chain relay {", "    type nat hook prerouting priority dstnat; policy accept;"]
+        lines.append(f"    {outer} fib daddr type local tcp dport {relay[0]} redirect to :{relay[1]}")
+        found.append("\n".join([*lines, "  }"]))
+    return found
 
 
 _CLAMP = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
@@ -326,8 +408,12 @@ def _chain(hook: str, rules: Iterable[str], policy: str = "drop", priority: str 
 def _untracked(name: str, hook: str, matches: Iterable[str]) -> str:
     """The tunnel's outer packets need no connection tracking: WireGuard itself knows its peers. It costs a
     tenth of the throughput."""
+    return _raw(name, hook, (f"{x} notrack" for x in matches))
+
+
+def _raw(name: str, hook: str, rules: Iterable[str]) -> str:
     lines = [f"  chain {name} {{", f"    type filter hook {hook} priority raw; policy accept;"]
-    return "\n".join([*lines, *(f"    {x} notrack" for x in matches), "  }"])
+    return "\n".join([*lines, *(f"    {x}" for x in rules), "  }"])
 
 
 def _table(parts: Iterable[str]) -> str:

@@ -88,6 +88,7 @@ def issue_ticket(
         invitation_key=new.invitation_private,
         invitation_address=_free_invitation_address(config),
         expires=now + days * DAY,
+        entrance=config.entrance,
     )
     planned = Mission(kind=mission[0], site=site, start=now, end=now + mission[1] * DAY) if mission else None
     invitation = Invitation(ticket=ticket, issued=now, issued_by=by, mission=planned)
@@ -200,6 +201,7 @@ def assignment_of(
         devices=() if revoked else devices.for_boxes(config.devices),
         any_laptop_until=0.0 if revoked else devices.emergency_end(box.emergencies),
         policy=policy.of_box(config, box),
+        entrance=config.entrance,
     )
 
 

@@ -10,9 +10,10 @@ from appliance import VERSION
 from appliance.core.codec import dump_masked
 from appliance.core.desktops import Refusal
 from appliance.core.devices import Visitor, short_number
+from appliance.core.ladder import Rung, is_usual, ladder_of
 from appliance.core.machine import Answer, Observed, Status, Uplink
 from appliance.core.model import OPEN_PHASES, Config, Desktop, Device, JoinStage, MissionKind
-from appliance.core.words import REFUSALS, words
+from appliance.core.words import REFUSALS, way_words, words
 
 REPORT_INTERVAL = 10.0  # seconds
 MOST_GUESTS = 16  # laptops without registration told in one report
@@ -33,6 +34,7 @@ def report(
     uptime: float,
     question: Mapping[str, Any] | None = None,
     known: Mapping[str, Device] = MappingProxyType({}),
+    ways: Mapping[str, Rung] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -48,7 +50,7 @@ def report(
         "reason": status.reason.value,
         "since": round(status.since, 3),
         "policy": assignment.version if assignment else 0,
-        "uplink": {"link": active.link, "kind": active.kind} if active else None,
+        "uplink": _used(active, ways.get(active.link), ladder_of(config)) if active else None,
         "round_trip": round(observed.hub.round_trip, 4) if observed.hub.last_answer else None,
         "loss": round(observed.hub.loss, 3),
         "handshake_age": round(observed.now - handshake, 1) if handshake else None,
@@ -94,6 +96,7 @@ def status_view(
     milestones: Mapping[str, float],
     proof: Mapping[str, Any] | None,
     visitor: Visitor | None = None,
+    ways: Mapping[str, Rung] | None = None,
 ) -> dict[str, Any]:
     """What the field's pages and `noroshi status` show. A visitor sees the desktops that its laptop may open."""
     assignment, joining = config.assignment, config.joining
@@ -116,7 +119,7 @@ def status_view(
         "hq_name": assignment.hq_name if assignment else joining.ticket.hq_name if joining else "",
         "drill": bool(running and mission and mission.kind is MissionKind.DRILL),
         "mission": dump_masked(mission),
-        "uplinks": [_uplink(x) for x in uplinks],
+        "uplinks": [_uplink(x, (ways or {}).get(x.link), ladder_of(config)) for x in uplinks],
         "joining": _joining(config, status, observed, uplinks),
         "desktops": [
             *(_desktop(x, status, observed, config, None) for x in allowed if sees(x)),
@@ -164,7 +167,17 @@ def quality(observed: Observed) -> str:
     return "usable" if hub.round_trip < USABLE_ROUND_TRIP and hub.loss <= USABLE_LOSS else "poor"
 
 
-def _uplink(x: Uplink) -> dict[str, Any]:
+def _used(active: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str, str]:
+    """The line in use; its door only where that is not the usual one."""
+    unusual = rung is not None and not is_usual(rung, ladder)
+    return {
+        "link": active.link,
+        "kind": active.kind,
+        **({"door": rung.door} if rung and unusual else {}),
+    }
+
+
+def _uplink(x: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str, Any]:
     address = x.lease.address.split("/")[0] if x.lease else ""
     return {
         "link": x.link,
@@ -174,6 +187,8 @@ def _uplink(x: Uplink) -> dict[str, Any]:
         "active": x.active,
         "doubled": x.doubled,
         "in_need": x.metered,
+        "door": rung.door if rung else "",
+        "way": way_words(rung.way.value, rung.port, usual=is_usual(rung, ladder)) if rung else None,
     }
 
 

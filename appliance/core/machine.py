@@ -53,6 +53,7 @@ class Rule:
     mark: int = 0
     incoming: str = ""
     blackhole: bool = False
+    user: int = 0  # only what this uid sends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,16 @@ class PathProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoorProbe:
+    """Hellos to one of HQ's doors on one uplink."""
+
+    link: str
+    label: str  # of the rung; see core/ladder.py
+    answered: int  # the last ones in a row
+    age: float  # seconds since the last answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubProbe:
     """Echo requests inside the tunnel: the last ones' answers. Times in seconds."""
 
@@ -284,6 +295,9 @@ class Observed:
     hub: HubProbe = HubProbe()
     lines: tuple[LineProbe, ...] = ()
     paths: tuple[PathProbe, ...] = ()
+    doors: tuple[DoorProbe, ...] = ()
+    found: tuple[str, ...] = ()  # addresses that HQ's name had lately
+    routers: tuple[tuple[str, str], ...] = ()  # uplink, hardware address of its router
     desktops: tuple[DesktopProbe, ...] = ()
     laptops: tuple[LaptopLease, ...] = ()
     vitals: Vitals = Vitals()
@@ -306,6 +320,7 @@ class Uplink:
     active: bool = False
     doubled: bool = False  # the tunnel's packets go out here, too
     metered: bool = False  # taken only in need
+    number: int = 0  # its place among the machine's uplinks
 
     @property
     def usable(self) -> bool:
@@ -341,4 +356,5 @@ class Machine:
     courier_uid: int = 64302
     hq_uid: int = 64303
     intake_uid: int = 64304
+    relay_uid: int = 64305
     corporate: str = ""  # hub: address of the staff's web, inside HQ

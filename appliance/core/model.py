@@ -207,6 +207,17 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """HQ's further doors, for lines that close the first one; see core/ladder.py."""
+
+    ports: tuple[int, ...] = ()  # UDP, besides the endpoints' own; best first
+    relay_port: int = 0  # TCP; 0 = there is no relay
+    relay_pin: str = ""  # SHA-256 of the relay's TLS certificate, hex
+    relay_name: str = ""  # the server name that is told in clear (SNI); "" = none
+    names: tuple[str, ...] = ()  # host names, looked up when the pinned addresses are silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """An invitation, as signed by HQ. `invitation` is good for reaching HQ's intake and nothing else."""
 
@@ -220,6 +231,7 @@ class Ticket:
     invitation_key: Secret
     invitation_address: str
     expires: float
+    entrance: Entrance = Entrance()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +270,7 @@ class Assignment:
     devices: tuple[Device, ...] = ()
     any_laptop_until: float = 0.0  # the emergency's end
     policy: Policy = Policy()
+    entrance: Entrance = Entrance()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,4 +381,5 @@ class HubConfig:
     boxes: tuple[BoxRecord, ...] = ()
     devices: tuple[Device, ...] = ()
     policy: Policy = Policy()  # of every box that has none of its own
+    entrance: Entrance = Entrance()
     next_number: int = 1

@@ -8,12 +8,15 @@ from appliance.core.machine import FileContent, Machine, Unit, Uplink
 
 REGISTER_GROUP = 64300  # both web processes of HQ write the register's database
 STAFF_PORT = 8080
-HUB_PROGRAMS = frozenset({"intake", "hq"})
+RELAY_LISTENS = 8443  # at HQ, behind the door that people see: its process is nobody
+HUB_PROGRAMS = frozenset({"intake", "hq", "relay"})
 
 
 def box_program_names(machine: Machine) -> frozenset[str]:
     """Every program a box may ever run."""
-    return frozenset({"web", "courier", "dnsmasq", "hostapd", *(f"dhcp-{x}" for x in machine.uplinks)})
+    return frozenset(
+        {"web", "courier", "dnsmasq", "hostapd", "relay", *(f"dhcp-{x}" for x in machine.uplinks)}
+    )
 
 
 def box_programs(
@@ -58,6 +61,8 @@ def box_programs(
                 config=configs["hostapd.conf"],
             )
         )
+    if "relay.json" in configs:
+        units.append(_relay(machine, "client", configs["relay.json"]))
     units += [
         Unit(
             name=f"dhcp-{x.link}",
@@ -74,13 +79,25 @@ def box_programs(
     return tuple(units)
 
 
-def hub_programs(machine: Machine, hub_address: str) -> tuple[Unit, ...]:
+def _relay(machine: Machine, end: str, config: str = "") -> Unit:
+    return Unit(
+        name="relay",
+        command=(machine.python, "-m", f"appliance.relay.{end}", f"{machine.run}/relay.json"),
+        namespace=machine.outside,
+        user=machine.relay_uid,
+        group=machine.relay_uid,
+        config=config,
+    )
+
+
+def hub_programs(machine: Machine, hub_address: str, *, relay: bool = False) -> tuple[Unit, ...]:
     """The intake listens inside the tunnel only, the staff's pages inside HQ only."""
     intake = f"{hub_address}:{INTAKE_PORT}"
     return (
         _web(machine, "intake", "appliance.hub.gunicorn_intake", "appliance.hub.intake:from_environment()",
              machine.intake_uid, intake),
         staff_pages(machine),
+        *((_relay(machine, "server"),) if relay else ()),
     )  # fmt: skip
 
 

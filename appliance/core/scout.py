@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from appliance.core.model import Secret
 
 SCOUTS = 2  # keys a box has: one hello overtaking another with the same key is taken for a replay
+FINDER = SCOUTS  # the number of one key more: for the one who tries HQ's further doors
+KEYS = SCOUTS + 1
 HELLO_SIZE, ANSWER_SIZE = 148, 92
 _CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 _IDENTIFIER = b"WireGuard v1 zx2c4 Jason@zx2c4.com"

@@ -108,6 +108,7 @@ def uplinks_of(
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,
                 metered=_in_need(name, kind_of(name), machine, wishes, policy),
+                number=index,
             )
         )
     ranks = {x.value: n for n, x in enumerate(policy.prefer)}
@@ -245,10 +246,16 @@ class Lines:
     ways: tuple[tuple[str, float], ...] = ()
     active: str = ""
     haste: bool = False
+    endpoints: tuple[tuple[str, str], ...] = ()  # uplink → HQ's door there, where it is not `endpoint`
 
 
 def lines_to_ask(
-    config: Config, tunnel: Tunnel | None, uplinks: Sequence[Uplink], choice: Choice, pace: Pace
+    config: Config,
+    tunnel: Tunnel | None,
+    uplinks: Sequence[Uplink],
+    choice: Choice,
+    pace: Pace,
+    endpoints: tuple[tuple[str, str], ...] = (),
 ) -> Lines | None:
     """What the scout has to ask: nothing before the box has its own key at HQ, nor where there is no choice."""
     keys, assignment = config.keys, config.assignment
@@ -269,6 +276,7 @@ def lines_to_ask(
         ways=ways if len(ways) > 1 else (),
         active=choice.link,
         haste=bool(choice.suspected),
+        endpoints=endpoints,
     )
 
 

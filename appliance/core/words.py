@@ -357,6 +357,21 @@ PHASE_WORDS: dict[Phase, tuple[str, str]] = {
 }
 
 
+def way_words(way: str, port: int, *, usual: bool) -> dict[str, str] | None:
+    """How a line that is not quite open is used, for its details; None where it is the usual way."""
+    if usual:
+        return None
+    if way == "relay":
+        return {
+            "ja": f"UDPが止められた回線です。HTTPSの通り道({port})でつながっています(少し遅くなります)",
+            "en": f"This line blocks UDP. Connected by way of HTTPS ({port}), a little slower",
+        }
+    return {
+        "ja": f"いつもの口が止められた回線です。別の口(UDP {port})でつながっています",
+        "en": f"This line blocks the usual port. Connected by another one (UDP {port})",
+    }
+
+
 class Refused(ValueError):
     """A request that is not fulfilled; `code` is a key of `REFUSALS`."""
 

@@ -39,6 +39,10 @@ from appliance.host.units import ProcessUnits
 GO = "wireguard-go"
 
 
+def _doors(state: TunnelState) -> set[str]:
+    return {x.endpoint for x in state.peers}
+
+
 def _tables(desired: Desired | None) -> frozenset[tuple[str, int]]:
     if desired is None:
         return frozenset()
@@ -70,7 +74,7 @@ class RealMachine:
         now = self._clock.now()
         spaces = self._spaces(desired)
         tunnel = desired.tunnel_name if desired else self._machine.tunnel
-        probes = self._probes
+        probes, leases = self._probes, self._leases(now)
         observed = Observed(
             now=now,
             namespaces=spaces,
@@ -83,10 +87,13 @@ class RealMachine:
             tunnel=self._dated(self._tunnel(tunnel, spaces)),
             files=files.digests(x.path for x in (desired.files if desired else ())),
             units=self.units.running(),
-            leases=self._leases(now),
+            leases=leases,
             hub=self._heard(probes.hub) if probes else Observed(now=now).hub,
             lines=probes.lines if probes else (),
             paths=probes.paths if probes else (),
+            doors=probes.doors if probes else (),
+            found=probes.found if probes else (),
+            routers=self._netlink.routers(self._machine.outside, leases) if probes else (),
             desktops=probes.desktops if probes else (),
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
@@ -229,6 +236,8 @@ class RealMachine:
         wireguard.synchronize(tunnel)
         if not there:
             self._netlink.set_up(tunnel.namespace, tunnel.name, tunnel.mtu)
+        elif before is not None and self._probes and _doors(before) != {x.endpoint for x in tunnel.peers}:
+            self._probes.line_changed()  # HQ learns of the other door from the next packet
 
     def _start_wireguard_go(self, tunnel: Tunnel) -> None:
         wireguard.forget_socket(tunnel.name)

@@ -15,7 +15,7 @@ from pyroute2.ethtool.ethtool import Ethtool
 from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.core.machine import Address, Bridge, Link, Route, Rule
+from appliance.core.machine import Address, Bridge, Lease, Link, Route, Rule
 from appliance.host import namespaces
 from appliance.host.namespaces import identity, inside
 
@@ -129,9 +129,23 @@ class Netlink:
                     mark=x.get_attr("FRA_FWMARK") or 0,
                     incoming=x.get_attr("FRA_IIFNAME") or "",
                     blackhole=blackhole,
+                    user=_one_user(x),
                 )
             )
         return frozenset(found)
+
+    def routers(self, namespace: str, leases: Iterable[Lease]) -> tuple[tuple[str, str], ...]:
+        """Uplink → its router's hardware address, where the kernel knows it."""
+        wanted = {(x.link, x.gateway) for x in leases}
+        if not wanted:
+            return ()
+        names = self._names(namespace)
+        found = set()
+        for x in self._at(namespace).get_neighbours(family=socket.AF_INET):
+            link, mac = names.get(x["ifindex"], ""), x.get_attr("NDA_LLADDR")
+            if mac and (link, x.get_attr("NDA_DST")) in wanted:
+                found.add((link, str(mac)))
+        return tuple(sorted(found))
 
     def _names(self, namespace: str) -> dict[int, str]:
         return {x["index"]: x.get_attr("IFLA_IFNAME") for x in self._at(namespace).get_links()}
@@ -259,6 +273,8 @@ def _rule(rule: Rule) -> dict[str, Any]:
         options["fwmark"] = rule.mark
     if rule.incoming:
         options["iifname"] = rule.incoming
+    if rule.user:
+        options["uid_range"] = f"{rule.user}:{rule.user}"
     if rule.blackhole:
         return {**options, "action": "blackhole"}
     return {**options, "table": rule.table, "action": _TO_TABLE}
@@ -267,6 +283,14 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _mtu(route: Any) -> int:
     metrics = route.get_attr("RTA_METRICS")
     return int(metrics.get_attr("RTAX_MTU") or 0) if metrics else 0
+
+
+def _one_user(x: Any) -> int:
+    """The uid of a rule for one user; 0 for rules about everybody."""
+    found = x.get_attr("FRA_UID_RANGE")
+    if not found:
+        return 0
+    return int(str(found).partition(":")[0]) if isinstance(found, str) else int(found["start"])
 
 
 class Listener:

@@ -14,13 +14,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from appliance.core.desktop_profiles import Profile
+from appliance.core.ladder import NOTHING, Search
 from appliance.core.line import Reading, Sample, read
-from appliance.core.machine import Answer, DesktopProbe, HubProbe, LineProbe, LineState, PathProbe
+from appliance.core.machine import (
+    Answer,
+    DesktopProbe,
+    DoorProbe,
+    HubProbe,
+    LineProbe,
+    LineState,
+    PathProbe,
+)
 from appliance.core.model import Desktop
+from appliance.core.names import NO_QUESTIONS, Questions
 from appliance.core.uplinks import Lines
 from appliance.host import echo
+from appliance.host.finder import Finder
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck
+from appliance.host.lookup import Lookup
 from appliance.host.namespaces import inside
 from appliance.host.path_mtu import PathMtu
 from appliance.host.scout import Scout
@@ -44,6 +56,8 @@ class Target:
     desktops: tuple[Desktop, ...] = ()
     lines: Lines | None = None
     line: str = ""  # the one in use: what the size of its packets is remembered by
+    search: Search = NOTHING
+    questions: Questions = NO_QUESTIONS
 
 
 class Probes:
@@ -59,6 +73,8 @@ class Probes:
         self._due: dict[str, float] = {}
         self._scout = Scout(outside, wake)
         self._path = PathMtu(field, wake)
+        self._finder = Finder(outside, wake)
+        self._lookup = Lookup(outside, wake)
         self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
         self._line = 0  # counts changes of line
@@ -76,12 +92,22 @@ class Probes:
         return self._path.sizes
 
     @property
+    def doors(self) -> tuple[DoorProbe, ...]:
+        return self._finder.doors
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        return self._lookup.found
+
+    @property
     def desktops(self) -> tuple[DesktopProbe, ...]:
         return tuple(self._desktops.values())
 
     def start(self) -> None:
         self._scout.start()
         self._path.start()
+        self._finder.start()
+        self._lookup.start()
         threading.Thread(target=self._watch_hub, name="hub", daemon=True).start()
         threading.Thread(target=self._watch_desktops, name="desktops", daemon=True).start()
 
@@ -92,6 +118,8 @@ class Probes:
             return
         self._scout.aim(target.lines or Lines())
         self._path.aim(target.hub, target.line)
+        self._finder.aim(target.search)
+        self._lookup.aim(target.questions)
         if (before.hub, before.tunnel_key) != (target.hub, target.tunnel_key):
             self._hub = HubProbe()
         if before.desktops != target.desktops:

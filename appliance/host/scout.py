@@ -127,9 +127,14 @@ class Scout:
             way.number, way.pace = number, pace
             if way.due > time.monotonic() + pace:
                 way.due = time.monotonic() + pace
-        if lines.endpoint != before.endpoint:
-            for way in self._ways.values():
+        doors, doors_before = dict(lines.endpoints), dict(before.endpoints)
+        for way in self._ways.values():
+            if doors.get(way.link, lines.endpoint) != doors_before.get(way.link, before.endpoint):
                 way.samples.clear()
+                way.hellos.clear()
+                way.reading = Reading(state=LineState.UNKNOWN)
+                way.due = time.monotonic()
+                self._close(way)  # bound to its link, or not at all where a relay on loopback is the door
         return lines
 
     def _begin_haste(self, active: str, now: float) -> None:
@@ -151,7 +156,7 @@ class Scout:
             if not hasty and (0 < way.unanswered < DOUBT_ENDS or (not way.unanswered and recovering)):
                 pace = DOUBT
             way.last, way.due = now, now + max(pace, APART)
-            self._say_hello(way, lines.endpoint)
+            self._say_hello(way, dict(lines.endpoints).get(way.link, lines.endpoint))
 
     def _say_hello(self, way: _Way, endpoint: str) -> None:
         self._stamp = max(time.time_ns(), self._stamp + 1)
@@ -180,7 +185,8 @@ class Scout:
         with inside(self._outside):
             channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
+            if not host.startswith("127."):
+                channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, SCOUT_MARK)
         except OSError:
             channel.close()

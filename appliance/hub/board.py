@@ -67,6 +67,7 @@ class BoardBox:
     drill: bool = False
     laptops: int = 0
     handshake: float = 0.0  # as HQ's end of the tunnel saw it, without the box's word
+    door: str = ""  # to HQ, where it is not the usual one: "relay/443"
     inspected: bool = False  # in store, and heard within INSPECTED
 
 
@@ -137,6 +138,7 @@ def _box(record: Mapping[str, Any], row: Mapping[str, Any] | None, now: float) -
         last_ping=row["last_ping"] if row else None,
         first_ping=row["first_ping"] if row else None,
         uplink=str(row["uplink_kind"]) if row else "",
+        door=str(row["uplink"]).partition(" ")[2] if row and fresh else "",
         round_trip=round_trip,
         loss=loss,
         since=_since(row, seen),

@@ -29,6 +29,7 @@ READ_BEFORE = 5.0  # seconds by which a report may be younger than the uptime it
 PHASE = re.compile(r"[A-Z][A-Z_]{0,23}")
 REASON = re.compile(r"[a-z][a-z0-9-]{0,47}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.IGNORECASE)
+DOOR = re.compile(r"(udp|relay)/[0-9]{1,5}")
 BOOT = re.compile(r"[0-9a-zA-Z-]{1,64}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -168,6 +169,13 @@ def read_report(text: str) -> Report:
         raise
 
 
+def _line(uplink: dict[str, Any]) -> str:
+    """The socket, and behind a space the door to HQ where it is not the usual one: "eth0 relay/443"."""
+    if "door" not in uplink:
+        return _words(uplink, "link", 32)
+    return f"{_words(uplink, 'link', 15)} {_text(uplink, 'door', DOOR)}"
+
+
 def _report(body: dict[str, Any], seq: int) -> Report:
     uplink = _optional(body, "uplink", _object) or {}
     return Report(
@@ -180,7 +188,7 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         reason=_text(body, "reason", REASON),
         since=_number(body, "since", -1e11, 1e11),
         policy=_whole(body, "policy", 0, 2**53),
-        uplink=_words(uplink, "link", 32) if uplink else "",
+        uplink=_line(uplink) if uplink else "",
         uplink_kind=_words(uplink, "kind", 16) if uplink else "",
         round_trip=_optional(body, "round_trip", lambda b, k: _number(b, k, 0, 3600)),
         loss=_optional(body, "loss", lambda b, k: _number(b, k, 0, 1)) or 0.0,

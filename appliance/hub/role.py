@@ -137,7 +137,7 @@ class HubRole:
         for x in self._config.boxes:
             if x.tunnel_public not in self._scouts:
                 private = self._config.private_key
-                keys = [scout.public_key(private, x.tunnel_public, number) for number in range(scout.SCOUTS)]
+                keys = [scout.public_key(private, x.tunnel_public, number) for number in range(scout.KEYS)]
                 self._scouts[x.tunnel_public] = tuple(keys)
         return self._scouts
 

@@ -59,6 +59,12 @@ BENCHMARKS = {
             module="scripts.benchmarks.lines",
         ),
         Benchmark(
+            name="relay",
+            line="laptop to desktop where the line lets no UDP through, against UDP (runs: samples each way)",
+            runs=5,
+            module="scripts.benchmarks.relay",
+        ),
+        Benchmark(
             name="throughput",
             line="laptop to desktop through the box, against plain wg-quick (runs: pairs A, B)",
             runs=5,

@@ -103,10 +103,10 @@ def in_turns(here: Place, runs: int, tell: Tell, where: str) -> list[Pair]:
     return found
 
 
-def serve(here: Place) -> None:
+def serve(here: Place, ways: Sequence[Way] = (BOX, PLAIN)) -> None:
     """One iperf3 for each way, on the desktop machine; the box's is registered at HQ like any desktop."""
     run("ip", "-n", here.namespace("desk"), "address", "add", f"{ADDRESS}/24", "dev", "eth0")
-    for way in (BOX, PLAIN):
+    for way in ways:
         argv = ("iperf3", "--server", "--bind", way.address, "--port", str(PORT))
         processes.start(here, way.server, within(here.namespace("desk"), argv))
     machines.noroshi(

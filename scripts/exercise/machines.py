@@ -29,6 +29,9 @@ DEVICE = "NS-0001"  # the laptop's asset number
 SITE = "柿崎総合体育館"
 ADMIN = "admin"
 ENDPOINT = "203.0.113.10:51820"
+DOORS = frozenset(
+    {("udp", 51820), ("udp", 443), ("udp", 4500), ("udp", 53), ("tcp", 443)}
+)  # as `hq init` has them
 DESKTOPS = "10.10.0.0/24"
 STAFF = "10.10.0.1"
 

@@ -9,6 +9,7 @@ import pytest
 from appliance.core import fleet
 from appliance.core.desired import field_box, hub_address, tunnel_address
 from appliance.core.firewall import MARK
+from appliance.core.ladder import Standing
 from appliance.core.machine import Status
 from appliance.core.model import Config, MissionKind, Phase, Reason
 from tests import machines
@@ -63,14 +64,15 @@ def test_a_revoked_box_that_told_so_sends_nothing_any_more() -> None:
     assert silent.tunnel is None and "203.0.113.10" not in silent.firewalls[1].ruleset
 
 
-def test_each_silence_tries_the_hub_s_next_address() -> None:
+def test_the_tunnel_goes_to_the_door_where_the_line_stands_and_to_the_first_one_before_that() -> None:
     status = Status(phase=Phase.CONNECTING, reason=Reason.HUB_SILENT, since=NOW)
+    other = Standing(endpoint=HQ.endpoints[1], first=HQ.endpoints[0], doors=())
     tried = []
-    for turns in range(3):
-        tunnel = field_box(machines.SHELTER, status, BOX_MACHINE, (), (), turns=turns).tunnel
+    for standing in (None, other):
+        tunnel = field_box(machines.SHELTER, status, BOX_MACHINE, (), (), standing=standing).tunnel
         assert tunnel is not None
         tried.append(tunnel.peers[0].endpoint)
-    assert tried == [HQ.endpoints[0], HQ.endpoints[1], HQ.endpoints[0]]
+    assert tried == [HQ.endpoints[0], HQ.endpoints[1]]
 
 
 # ---------------------------------------------------------------------------------- two worlds

@@ -32,7 +32,7 @@ from appliance.core.enrolment import (
     ticket_text,
     verify_text,
 )
-from appliance.core.model import Ticket
+from appliance.core.model import Entrance, Ticket
 from appliance.core.words import Refused
 from tests.machines import DAY, FACTORY, HQ, NOW, TICKET, TICKET_TEXT, signing_pair
 
@@ -342,3 +342,54 @@ def test_a_cleaned_ticket_is_plain(text: str) -> None:
 def test_the_invitation_s_key_is_masked_in_the_ticket_s_own_text() -> None:
     ticket: Ticket = read_ticket(TICKET_TEXT)
     assert ticket.invitation_key.reveal() not in repr(ticket)
+
+
+# ----------------------------------------------------------------------------------------- further doors
+
+
+DOORS = Entrance(
+    ports=(443, 4500, 53),
+    relay_port=443,
+    relay_pin="ab" * 32,
+    relay_name="hq.example",
+    names=("hq.example",),
+)
+
+
+def test_a_ticket_carries_hq_s_further_doors_and_stays_small() -> None:
+    ticket = replace(TICKET, entrance=DOORS)
+    text = ticket_text(ticket, HQ.signing_private)
+    assert read_ticket(text).entrance == DOORS
+    assert len(text) - len(TICKET_TEXT) < 120
+    assert int(str(segno.make(text, error="m", boost_error=False).version)) <= 17
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [
+        [],
+        [[443], 443, b"", "", []],  # a relay without a pin could be anybody
+        [[0], 0, b"", "", []],
+        [[True], 0, b"", "", []],
+        [[70000], 0, b"", "", []],
+        [["443"], 0, b"", "", []],
+        [[443] * 9, 0, b"", "", []],
+        [[443], 443, b"short", "", []],
+        [[443], 443, bytes(32), "no dots", []],
+        [[443], 443, bytes(32), "", ["203.0.113.10"]],
+        [[443], 443, bytes(32), "", ["-hq.example"]],
+        [[443], 443, bytes(32), "", ["hq.example\n"]],
+        [[443], 443, bytes(32), "", [7]],
+        [[443], 443, "ab", "", []],
+    ],
+)
+def test_doors_that_are_none_are_refused(doors: list[Any]) -> None:
+    payload = [*cbor2.loads(cbor2.loads(envelope())[0]), doors]
+    assert code(signed(payload)) == "altered"
+
+
+def test_two_sets_of_doors_are_one_too_many() -> None:
+    doors = [[443], 0, b"", "", []]
+    payload = cbor2.loads(cbor2.loads(envelope())[0])
+    assert read_ticket(signed([*payload, doors])).entrance == Entrance(ports=(443,))
+    assert code(signed([*payload, doors, doors])) == "altered"

@@ -309,3 +309,58 @@ def test_a_drill_opens_the_drill_s_desktop_only() -> None:
     hardware = MACHINES["one-line"]
     ruleset = desired_box(config, Phase.PROTECTED, hardware, start(hardware)).firewalls[0].ruleset
     assert "10.10.0.30" in ruleset and "10.10.0.20" not in ruleset
+
+
+# ----------------------------------------------------------------------------------------- HQ's doors
+
+
+def _hub(**doors: object) -> str:
+    return firewall.hub(
+        tunnel="wg0",
+        listen_port=51820,
+        hub_address="10.210.0.1",
+        staff_address="10.10.0.1",
+        staff_port=8080,
+        openings=[],
+        **doors,  # type: ignore[arg-type]
+    )
+
+
+def test_each_further_door_is_answered_by_itself() -> None:
+    rules = chain(_hub(further_ports=(443, 53, 51820)), "outer-out")
+    assert [x for x in rules if " ip daddr" in x] == [
+        f'udp sport 51820 oifname != "wg0" ip daddr . udp dport @door-{x}-ip notrack udp sport set {x} return'
+        for x in (53, 443)
+    ]
+    assert rules[-1] == 'udp sport 51820 oifname != "wg0" notrack'
+
+
+def test_the_relay_s_process_is_reached_by_its_door_only() -> None:
+    rules = _hub(relay=(443, 8443))
+    assert "tcp dport 443 redirect to :8443" in rules
+    assert "tcp dport 8443 ct original proto-dst != 443 drop" in chain(rules, "input")
+
+
+def test_an_hq_without_further_doors_rewrites_nothing() -> None:
+    assert not re.search("redirect|door-|8443| set 5", _hub())
+
+
+def test_on_the_box_only_the_relay_s_user_leaves_by_tcp_and_only_the_tunnel_speaks_to_it() -> None:
+    relay = firewall.RelayRules(uid=64305, far=[("203.0.113.10", 443)], mouths=[51900])
+    rules = firewall.outside(("eth0",), [("203.0.113.10", 51820)], relay)
+    assert [x for x in chain(rules, "output") if "tcp" in x] == [
+        'meta skuid 64305 oifname "eth0" ip daddr 203.0.113.10 tcp dport 443 accept'
+    ]
+    output = chain(rules, "output")
+    mouth = 'oifname "lo" udp dport 51900 meta mark != { 0x4e52, 0x4e53 } drop'
+    assert output.index(mouth) < output.index('oifname "lo" accept')
+
+
+def test_names_are_asked_for_at_the_line_s_own_server_only_while_it_is_wanted() -> None:
+    asked = firewall.outside(
+        ("eth0",), [("203.0.113.10", 51820)], None, [("eth0", "192.168.1.1"), ("lan0", "10.0.0.1")]
+    )
+    assert [x for x in chain(asked, "output") if "dport 53" in x] == [
+        'meta mark 0x4e55 oifname "eth0" ip daddr 192.168.1.1 udp dport 53 accept'
+    ]
+    assert "dport 53" not in firewall.outside(("eth0",), [("203.0.113.10", 51820)])

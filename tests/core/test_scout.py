@@ -18,9 +18,9 @@ def ephemeral(number: int) -> X25519PrivateKey:
 
 
 def test_box_and_hub_make_the_same_scouts_and_nobody_else_does() -> None:
-    keys = [scout.public_key(HUB, BOX_PUBLIC, x) for x in range(scout.SCOUTS)]
-    assert keys == [scout.public_key(BOX, HUB_PUBLIC, x) for x in range(scout.SCOUTS)]
-    assert len({*keys, BOX_PUBLIC, HUB_PUBLIC}) == scout.SCOUTS + 2
+    keys = [scout.public_key(HUB, BOX_PUBLIC, x) for x in range(scout.KEYS)]
+    assert keys == [scout.public_key(BOX, HUB_PUBLIC, x) for x in range(scout.KEYS)]
+    assert len({*keys, BOX_PUBLIC, HUB_PUBLIC}) == scout.KEYS + 2
     other = key_pair(3)[1]
     assert scout.public_key(HUB, other, 0) not in keys
 

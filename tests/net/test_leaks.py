@@ -80,11 +80,12 @@ def _udp(target: str, port: int, content: bytes) -> air.Seen:
     return air.read_frame("lan0", False, bytes(12) + b"\x08\x00" + body)
 
 
-def test_only_wireguard_to_hqs_own_address_and_port_may_leave() -> None:
+def test_only_wireguard_to_hqs_own_address_and_doors_may_leave() -> None:
     hello = b"\x01\0\0\0" + bytes(144)
     assert may_leave(_udp(HUB_OUTSIDE, 51820, hello))
     assert not may_leave(_udp(HUB_OUTSIDE, 51820, b"noroshi leak probe, and some more of it"))
-    assert not may_leave(_udp(HUB_OUTSIDE, 443, hello))
+    assert may_leave(_udp(HUB_OUTSIDE, 443, hello)), "one of HQ's further doors"
+    assert not may_leave(_udp(HUB_OUTSIDE, 8443, hello))
     assert not may_leave(_udp("192.0.2.80", 51820, hello))
 
 

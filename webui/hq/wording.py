@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from flask import Flask
 
 from appliance.core.model import Phase, Reason
-from appliance.core.words import PHASE_WORDS, REASONS
+from appliance.core.words import PHASE_WORDS, REASONS, way_words
 from webui.language import current
 from webui.language import gettext as _
 
@@ -21,7 +21,7 @@ MARKS = {  # urgency → colour of the shared look
 def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason,
-        state=state, uplink=uplink, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
+        state=state, uplink=uplink, door=door, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
         symptom=symptom, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, answer=answer, phase=phase,
         presence=presence, script_words=script_words, short=short, milliseconds=milliseconds, percent=percent, duration=duration,
     )  # fmt: skip
@@ -127,6 +127,13 @@ def uplink(kind: str) -> str:
         "wifi": _("無線"),
         "": "—",
     }.get(kind, kind)
+
+
+def door(name: str) -> str:
+    """How a line that closes HQ's usual door is used; "" where it is none."""
+    way, _slash, port = name.partition("/")
+    found = way_words(way, int(port), usual=False) if port.isdecimal() and way in ("udp", "relay") else None
+    return found[current()] if found else ""
 
 
 def quality(value: str) -> str:

@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.exercise import desk
+from scripts.exercise import desk, machines
 from tests.net.air import Seen, Tap
 from tests.net.world import DRILL_DESK, HUB_OUTSIDE
 
-HUB_PORT = 51820
 DESKTOPS = (desk.ADDRESS, DRILL_DESK)
 SETTLING = 0.15  # seconds until a frame that left was read
 LINES = ("192.168.1.0/24", "192.168.8.0/24")
@@ -69,11 +68,17 @@ def may_leave(frame: Seen, chatter: bool = False, lines: Sequence[str] = LINES) 
     if frame.kind == "udp":
         if (frame.sport, frame.dport) == (68, 67):
             return True
-        return (frame.target, frame.dport) == (HUB_OUTSIDE, HUB_PORT) and is_wireguard(_payload(frame))
+        return _at_a_door(frame) and is_wireguard(_payload(frame))
+    if frame.kind == "tcp":  # the relay's TLS
+        return _at_a_door(frame)
     if frame.kind != "icmp6":
         return False
     kind = frame.raw[14 + 40] if frame.raw[20] == 58 else frame.raw[14 + 48]  # behind a hop-by-hop header
     return kind in (SOLICIT, ADVERTISE, ROUTER_SOLICIT) or (chatter and kind == LISTENER)
+
+
+def _at_a_door(frame: Seen) -> bool:
+    return frame.target == HUB_OUTSIDE and (frame.kind, frame.dport) in machines.DOORS
 
 
 def may_reach_desks(frame: Seen) -> bool:
