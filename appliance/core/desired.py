@@ -222,9 +222,13 @@ def _outside_ruleset(
             far=tuple((x.address, x.to) for x in standing.relays),
             mouths=tuple(x.port for x in standing.relays),
         )
-    lookups = standing.lookups if standing and endpoints else ()
+    lookups = [*standing.lookups, *_asked_for_nat64(uplinks)] if standing and endpoints else []
     lines = [x for x in uplinks if x.usable]
     return firewall.outside(machine.uplinks, endpoints, relay, lookups) + steer.ruleset(lines)
+
+
+def _asked_for_nat64(uplinks: tuple[Uplink, ...]) -> list[tuple[str, str]]:
+    return [(x.link, y) for x in uplinks if x.lease and x.six and not x.lease.nat64 for y in x.lease.dns]
 
 
 def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
@@ -242,7 +246,10 @@ def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
     }
     for name in machine.uplinks:
         outside[f"net/ipv4/conf/{name}/rp_filter"] = "0"
-        outside[f"net/ipv6/conf/{name}/accept_ra"] = "0"
+        outside[f"net/ipv6/conf/{name}/accept_ra"] = (
+            "0"  # a router's word is read by us, into a table of its own
+        )
+        outside[f"net/ipv6/conf/{name}/accept_redirects"] = "0"
     for name in machine.ports:
         outside[f"net/ipv6/conf/{name}/disable_ipv6"] = "1"
     field = {
@@ -312,7 +319,7 @@ def _box_routes(
             Route(
                 namespace=machine.outside,
                 table=table,
-                destination="default",
+                destination="::/0" if uplink.six else "default",
                 link=uplink.link,
                 gateway=uplink.lease.gateway,
                 metric=number,
@@ -329,31 +336,31 @@ def _network(text: str) -> str:
 def _box_rules(machine: Machine) -> frozenset[Rule]:
     """The deaf bridge first: whatever comes in from the LAN finds no route in this namespace, not even to the
     machine's own addresses. Then those addresses, then the tunnel's packets by their mark."""
+    marks = (
+        (TUNNEL_RULE, firewall.MARK),
+        (SCOUT_RULE, firewall.SCOUT_MARK),
+        (PLACED_RULE, firewall.PLACED_MARK),
+        (LOOKUP_RULE, firewall.LOOKUP_MARK),
+    )
+    here = machine.outside
     return frozenset(
-        {
-            Rule(namespace=machine.outside, preference=1, incoming=BRIDGE, blackhole=True),
-            Rule(namespace=machine.outside, preference=LOCAL_RULE, table=255),
+        x
+        for family in (4, 6)
+        for x in (
+            Rule(namespace=here, preference=1, incoming=BRIDGE, blackhole=True, family=family),
+            Rule(namespace=here, preference=LOCAL_RULE, table=255, family=family),
             *(
-                Rule(namespace=machine.outside, preference=preference, table=TUNNEL_TABLE, mark=mark)
-                for preference, mark in (
-                    (TUNNEL_RULE, firewall.MARK),
-                    (SCOUT_RULE, firewall.SCOUT_MARK),
-                    (PLACED_RULE, firewall.PLACED_MARK),
-                )
+                Rule(namespace=here, preference=number, table=TUNNEL_TABLE, mark=mark, family=family)
+                for number, mark in marks
             ),
             Rule(
-                namespace=machine.outside,
+                namespace=here,
                 preference=RELAY_RULE,
                 table=TUNNEL_TABLE,
                 user=machine.relay_uid,
+                family=family,
             ),
-            Rule(
-                namespace=machine.outside,
-                preference=LOOKUP_RULE,
-                table=TUNNEL_TABLE,
-                mark=firewall.LOOKUP_MARK,
-            ),
-        }
+        )
     )
 
 

@@ -14,7 +14,7 @@ TABLE = "inet noroshi"
 MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
 SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
 PLACED_MARK = 0x4E54  # a packet of the tunnel whose line was decided (steer.py)
-LOOKUP_MARK = 0x4E55  # questions about HQ's name, to a line's own name server
+LOOKUP_MARK = 0x4E55  # questions to a line's own name server: HQ's name, the NAT64's prefix
 WEB_PORT = 80
 INTAKE_PORT = 8470
 _DOOR_SET = "timeout 5m; size 65535;"
@@ -99,7 +99,15 @@ def outside(
         f"{_family(x)} daddr {x} udp dport {port} oifname {ways} notrack accept" for x, port in numbered
     ]
     # Errors about untracked packets are nobody's "related"; the kernel itself asks which socket sent the packet.
-    errors = [f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept"]
+    errors = [
+        f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept",
+        f"iifname {ways} icmpv6 type {{ destination-unreachable, packet-too-big }} limit rate 10/second accept",
+    ]
+    # Only who is on the very link can send with a hop limit of 255 (RFC 4861).
+    routers = [
+        f"iifname {ways} icmpv6 type nd-router-advert ip6 hoplimit 255 ip6 saddr fe80::/10 "
+        "limit rate 10/second accept"
+    ]
     return _table(
         [
             _chain(
@@ -110,6 +118,7 @@ def outside(
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    *(routers if ways else []),
                     *(errors if numbered else []),
                 ],
             ),
@@ -123,6 +132,7 @@ def outside(
                     'oifname "lo" accept',
                     "udp sport 68 udp dport 67 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+                    *([f"oifname {ways} icmpv6 type nd-router-solicit accept"] if ways else []),
                     *(f"meta mark {mark:#x} {x}" for mark in (PLACED_MARK, SCOUT_MARK) for x in to_hub),
                     *(_from_relay(ways, relay) if relay and uplinks else []),
                     *(

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from appliance.core.machine import DoorProbe, FileContent, Observed, Uplink
 from appliance.core.model import Config, Entrance, JoinStage, LineKind, Secret
 from appliance.core.policy import entrances
+from appliance.core.router_advert import through
 
 MOST_RUNGS = 24
 PATIENCE = 1.5  # seconds of silence until another rung is taken
@@ -109,9 +110,16 @@ def entrance_of(config: Config) -> Entrance:
 
 
 def within_reach(ladder: Sequence[Rung], uplink: Uplink) -> tuple[Rung, ...]:
-    """The rungs of this line's own address family; all of them where none is."""
-    six = uplink.lease is not None and ":" in uplink.lease.address
-    return tuple(x for x in ladder if (":" in x.address) is six) or tuple(ladder)
+    """The rungs of this line's own address family, behind them on an IPv6 line the others by way of its NAT64; all of
+    them where none is."""
+    own = tuple(x for x in ladder if (":" in x.address) is uplink.six)
+    prefix = uplink.lease.nat64 if uplink.lease else ""
+    led = (
+        [replace(x, address=through(prefix, x.address)) for x in ladder if ":" not in x.address]
+        if prefix
+        else []
+    )
+    return (*own, *led) or tuple(ladder)
 
 
 # -------------------------------------------------------------------------------------- where a line stands

@@ -54,16 +54,18 @@ class Rule:
     incoming: str = ""
     blackhole: bool = False
     user: int = 0  # only what this uid sends
+    family: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """What a mobile router said on one uplink, after the value grammar let it pass."""
+    """What a mobile router said on one uplink, after the value grammar let it pass; of IPv4 or of IPv6."""
 
     link: str
     address: str  # with prefix length
     gateway: str
     dns: tuple[str, ...] = ()
+    nat64: str = ""  # the prefix by which an IPv6 line reaches IPv4 addresses
     obtained: float = 0.0
     seconds: int = 0
 
@@ -325,6 +327,11 @@ class Uplink:
     @property
     def usable(self) -> bool:
         return self.carrier and self.lease is not None
+
+    @property
+    def six(self) -> bool:
+        """Nothing but IPv6 is spoken there."""
+        return self.lease is not None and ":" in self.lease.address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,15 @@ HUB_PROGRAMS = frozenset({"intake", "hq", "relay"})
 def box_program_names(machine: Machine) -> frozenset[str]:
     """Every program a box may ever run."""
     return frozenset(
-        {"web", "courier", "dnsmasq", "hostapd", "relay", *(f"dhcp-{x}" for x in machine.uplinks)}
+        {
+            "web",
+            "courier",
+            "dnsmasq",
+            "hostapd",
+            "relay",
+            *(f"dhcp-{x}" for x in machine.uplinks),
+            *(f"routers-{x}" for x in machine.uplinks),
+        }
     )
 
 
@@ -76,6 +84,16 @@ def box_programs(
         for x in uplinks
         if x.carrier
     ]  # fmt: skip
+    units += [
+        Unit(
+            name=f"routers-{x.link}",
+            command=(machine.python, "-m", "appliance.router_listener", x.link),
+            namespace=machine.outside,
+            environment=(("NOROSHI_RUN_DIR", machine.run),),
+        )
+        for x in uplinks
+        if x.carrier
+    ]
     return tuple(units)
 
 

@@ -19,9 +19,9 @@ _TUNNEL = f"meta mark {{ {MARK:#x}, {PLACED_MARK:#x} }}"
 
 
 def ruleset(uplinks: Sequence[Uplink]) -> str:
-    """Complete; without an active uplink and another usable one it only takes the tables away."""
+    """Complete; without an active uplink of IPv4 and another one it only takes the tables away."""
     clear = "".join(f"table {x}\ndelete table {x}\n" for x in (TABLE, EGRESS))
-    leased = [(x, x.lease) for x in uplinks if x.lease is not None]
+    leased = [(x, x.lease) for x in uplinks if x.lease is not None and not x.six]
     active = next((x for x, _ in leased if x.active), None)
     if active is None or len(leased) < 2:
         return clear

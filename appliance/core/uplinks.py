@@ -95,7 +95,8 @@ def uplinks_of(
 ) -> tuple[Uplink, ...]:
     """Every uplink socket of this machine in its order of rank, present or not: what people on site wish, then HQ's
     order of kinds, then the machine's own."""
-    leases = {x.link: x for x in observed.leases}
+    # Of two leases on one line IPv4's counts.
+    leases = {x.link: x for x in sorted(observed.leases, key=lambda x: ":" not in x.address)}
     found = []
     for index, name in enumerate(machine.uplinks):
         link = observed.link(machine.outside, name)

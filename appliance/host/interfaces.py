@@ -13,21 +13,26 @@ from appliance.host.namespaces import inside
 
 
 def addresses(namespaces: Iterable[str]) -> frozenset[Address]:
-    """Every IPv4 address of every interface in the given namespaces, but loopback's own."""
+    """Every address of every interface in the given namespaces, but loopback's own and the kernel's link-local ones."""
     found = set()
     for namespace in namespaces:
         with inside(namespace):
             for name in netifaces.interfaces():
                 for entry in _addresses(name):
-                    interface = ipaddress.IPv4Interface(f"{entry['addr']}/{entry['netmask']}")
-                    if not interface.ip.is_loopback:
+                    interface = ipaddress.ip_interface(
+                        f"{entry['addr']}/{entry['netmask'].rpartition('/')[2]}"
+                    )
+                    if not interface.ip.is_loopback and not (
+                        interface.version == 6 and interface.is_link_local
+                    ):
                         found.add(Address(namespace=namespace, link=name, address=str(interface)))
     return frozenset(found)
 
 
 def _addresses(name: str) -> list[dict[str, str]]:
     try:
-        found: list[dict[str, str]] = netifaces.ifaddresses(name).get(netifaces.AF_INET, [])
+        known = netifaces.ifaddresses(name)
     except ValueError:  # the interface went away since it was listed
         return []
-    return [x for x in found if "addr" in x and "netmask" in x]
+    found: list[dict[str, str]] = [*known.get(netifaces.AF_INET, []), *known.get(netifaces.AF_INET6, [])]
+    return [x for x in found if "%" not in x.get("addr", "%") and "netmask" in x]

@@ -26,6 +26,7 @@ from appliance.core.machine import (
     TunnelState,
     Unit,
 )
+from appliance.core.router_advert import read_advert
 from appliance.core.uplinks import TUNNEL_TABLE, read_lease
 from appliance.host import files, laptops, namespaces, sysctl, vitals, wireguard
 from appliance.host.clock import Clock, MachineClock, Moments
@@ -37,6 +38,7 @@ from appliance.host.run import Failed
 from appliance.host.units import ProcessUnits
 
 GO = "wireguard-go"
+LEASES = {"dhcp": ".json", "routers": ".six"}  # who writes an uplink's lease down, and where
 
 
 def _doors(state: TunnelState) -> set[str]:
@@ -139,13 +141,14 @@ class RealMachine:
 
     def _leases(self, now: float) -> tuple[Lease, ...]:
         found = []
-        for path in sorted((Path(self._machine.run) / "leases").glob("*.json")):
+        for path in sorted((Path(self._machine.run) / "leases").glob("[!.]*")):
             text = files.read_foreign(path, 65536)
             try:
                 data = json.loads(text) if text else None
             except ValueError:
                 continue
-            lease = read_lease(data, now) if isinstance(data, dict) else None
+            read = read_lease if path.suffix == ".json" else read_advert
+            lease = read(data, now) if isinstance(data, dict) else None
             if lease is not None and lease.link == path.stem:
                 found.append(lease)
         return tuple(found)
@@ -258,10 +261,9 @@ class RealMachine:
 
     def _stop_unit(self, name: str) -> None:
         self.units.stop(name)
-        if name.startswith("dhcp-"):  # without its client a lease is only a memory
-            (Path(self._machine.run) / "leases" / f"{name.removeprefix('dhcp-')}.json").unlink(
-                missing_ok=True
-            )
+        client, _, link = name.partition("-")
+        if client in LEASES:  # without its client a lease is only a memory
+            (Path(self._machine.run) / "leases" / f"{link}{LEASES[client]}").unlink(missing_ok=True)
 
     def dismantle(self) -> None:
         """Stop what we run and remove what we made, for the exercise; a box just loses its power."""

@@ -23,8 +23,10 @@ _BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
 _BLACKHOLE_RULE = 6  # FR_ACT_BLACKHOLE, linux/fib_rules.h
 _TO_TABLE = 1  # FR_ACT_TO_TBL
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
-# Multicast groups of linux/rtnetlink.h: links, IPv4 addresses, IPv4 routes, IPv4 rules, IPv4 settings (forwarding)
-_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 1 << (24 - 1)
+# Multicast groups of linux/rtnetlink.h: links; IPv4 addresses, routes, rules; IPv6 addresses, routes; IPv4 settings (forwarding)
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << (24 - 1)
+_SIX_METRIC = 1024  # the kernel's for IPv6 where none is named: ours are counted from there
+_EVERYWHERE = ("default", "::/0")
 _NETLINK_NETFILTER, _NFTABLES_GROUP = 12, 1 << (7 - 1)  # NFNLGRP_NFTABLES
 MAIN = 254
 LOCAL = 255
@@ -88,27 +90,29 @@ class Netlink:
         return found
 
     def routes(self, wanted: Iterable[tuple[str, int]]) -> frozenset[Route]:
-        """IPv4 routes of the wanted (namespace, table) pairs; what the kernel adds for an address is left out."""
+        """Routes of the wanted (namespace, table) pairs; what the kernel adds for an address is left out."""
         tables: dict[str, set[int]] = {}
         for namespace, table in wanted:
             tables.setdefault(namespace, set()).add(table)
         found = set()
         for namespace, numbers in tables.items():
             names = self._names(namespace)
-            for x in self._at(namespace).get_routes(family=socket.AF_INET):
+            at = self._at(namespace)
+            for x in (*at.get_routes(family=socket.AF_INET), *at.get_routes(family=socket.AF_INET6)):
                 table = x.get_attr("RTA_TABLE") or x["table"]
                 if table not in numbers or x["proto"] == 2:  # RTPROT_KERNEL
                     continue
                 destination = x.get_attr("RTA_DST")
+                six = x["family"] == socket.AF_INET6
                 found.add(
                     Route(
                         namespace=namespace,
                         table=table,
-                        destination=f"{destination}/{x['dst_len']}" if destination else "default",
+                        destination=f"{destination}/{x['dst_len']}" if destination else _EVERYWHERE[six],
                         link=names.get(x.get_attr("RTA_OIF") or 0, ""),
                         gateway=x.get_attr("RTA_GATEWAY") or "",
                         blackhole=x["type"] == _BLACKHOLE_ROUTE,
-                        metric=x.get_attr("RTA_PRIORITY") or 0,
+                        metric=(x.get_attr("RTA_PRIORITY") or 0) - six * _SIX_METRIC,
                         mtu=_mtu(x),
                     )
                 )
@@ -116,7 +120,8 @@ class Netlink:
 
     def rules(self, namespace: str, first: int, last: int) -> frozenset[Rule]:
         found = set()
-        for x in self._at(namespace).get_rules(family=socket.AF_INET):
+        at = self._at(namespace)
+        for x in (*at.get_rules(family=socket.AF_INET), *at.get_rules(family=socket.AF_INET6)):
             preference = x.get_attr("FRA_PRIORITY") or 0
             if not first <= preference <= last:
                 continue
@@ -130,6 +135,7 @@ class Netlink:
                     incoming=x.get_attr("FRA_IIFNAME") or "",
                     blackhole=blackhole,
                     user=_one_user(x),
+                    family=6 if x["family"] == socket.AF_INET6 else 4,
                 )
             )
         return frozenset(found)
@@ -141,7 +147,8 @@ class Netlink:
             return ()
         names = self._names(namespace)
         found = set()
-        for x in self._at(namespace).get_neighbours(family=socket.AF_INET):
+        at = self._at(namespace)
+        for x in (*at.get_neighbours(family=socket.AF_INET), *at.get_neighbours(family=socket.AF_INET6)):
             link, mac = names.get(x["ifindex"], ""), x.get_attr("NDA_LLADDR")
             if mac and (link, x.get_attr("NDA_DST")) in wanted:
                 found.add((link, str(mac)))
@@ -247,8 +254,11 @@ class Netlink:
 
     def _route(self, route: Route) -> dict[str, Any]:
         options: dict[str, Any] = {"dst": route.destination, "table": route.table}
-        if route.metric:
-            options["priority"] = route.metric
+        six = ":" in route.destination
+        if six:
+            options["family"] = socket.AF_INET6
+        if route.metric or six:
+            options["priority"] = route.metric + six * _SIX_METRIC
         if route.blackhole:
             return {**options, "type": "blackhole"}
         if route.mtu:
@@ -268,7 +278,8 @@ class Netlink:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    options: dict[str, Any] = {"priority": rule.preference, "family": socket.AF_INET}
+    family = socket.AF_INET6 if rule.family == 6 else socket.AF_INET
+    options: dict[str, Any] = {"priority": rule.preference, "family": family}
     if rule.mark:
         options["fwmark"] = rule.mark
     if rule.incoming:

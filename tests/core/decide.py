@@ -96,6 +96,7 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words += [f"metric {x.metric}"] if x.metric else []
         case AddRule(rule=x) | RemoveRule(rule=x):
             words = [x.namespace or "outside", str(x.preference), str(x.table), hex(x.mark), x.incoming]
+            words += ["IPv6"] if x.family == 6 else []
         case WriteFile(file=x):
             words = [x.path, oct(x.mode)]
         case RestartUnit(unit=x):

@@ -166,7 +166,23 @@ def test_towards_the_lines_only_dhcp_and_the_tunnel_s_marked_packets_leave() -> 
         assert (
             x.startswith("meta mark 0x4e52 ip") and " udp dport " in x and 'oifname { "eth0", "usb0" }' in x
         )
-    assert rules[5:] == [x.replace("0x4e52", mark) for mark in ("0x4e54", "0x4e53") for x in rules[:2]]
+    assert rules[5] == 'oifname { "eth0", "usb0" } icmpv6 type nd-router-solicit accept'
+    assert rules[6:] == [x.replace("0x4e52", mark) for mark in ("0x4e54", "0x4e53") for x in rules[:2]]
+
+
+def test_routers_are_heard_from_the_very_link_only_and_on_uplinks_only() -> None:
+    heard = [x for x in accepts(firewall.outside(("eth0",), ()), "input") if "router" in x]
+    assert heard == [
+        'iifname "eth0" icmpv6 type nd-router-advert ip6 hoplimit 255 ip6 saddr fe80::/10 '
+        "limit rate 10/second accept"
+    ]
+    assert not [x for x in accepts(firewall.outside((), ()), "input") if "router" in x]
+
+
+def test_a_lines_name_server_is_asked_by_mark_and_nobody_else_is() -> None:
+    rules = accepts(firewall.outside(("eth0",), (), None, [("eth0", "2001:db8::53")]), "output")
+    lookup = 'meta mark 0x4e55 oifname "eth0" ip6 daddr 2001:db8::53 udp dport 53 accept'
+    assert [x for x in rules if "dport 53" in x] == [lookup]
 
 
 @pytest.mark.parametrize("phase", Phase)

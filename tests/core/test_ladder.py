@@ -83,6 +83,17 @@ def test_a_line_takes_the_rungs_of_its_own_address_family() -> None:
     assert within_reach(only, ETHERNET) == only
 
 
+def test_an_ipv6_line_reaches_ipv4_doors_by_its_nat64_behind_hqs_own_ipv6_ones() -> None:
+    lease = replace(ETH0, address="2001:db8:b::7/128", gateway="fe80::1")
+    line = replace(ETHERNET, lease=replace(lease, nat64="64:ff9b::/96"))
+    doors = rungs(("203.0.113.10:51820", "[2001:db8::10]:51820"), Entrance())
+    assert [x.address for x in within_reach(doors, line)] == ["2001:db8::10", "64:ff9b::cb00:710a"]
+    assert [x.address for x in within_reach(LADDER[:1], line)] == ["64:ff9b::cb00:710a"]
+    assert within_reach(LADDER, replace(line, lease=lease)) == LADDER, (
+        "without one there is no way but to wait"
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "remembered", "rung"),
     [

@@ -11,7 +11,7 @@ import pytest
 
 from tests.net.world import World, build, demolish
 
-NEEDED = ("ip", "nft", "wg", "wireguard-go", "udhcpc", "dnsmasq", "xrdp")
+NEEDED = ("ip", "nft", "wg", "wireguard-go", "udhcpc", "dnsmasq", "tayga", "xrdp")
 
 
 def pytest_configure(config: pytest.Config) -> None:
