@@ -134,8 +134,14 @@ def _second_router(here: Place, *, twin: bool) -> None:
         topology.unplug(here, "b")
         status = machines.status(here) or {}
         given = next(x["address"] for x in status["uplinks"] if x["link"] == "eth0")
+        _until("the cable's end at the box", lambda: not _has_carrier(here, "usb0"), 10.0)
         topology.serve(here, "b", "192.168.1.1/24", given, given)
     topology.plug(here, "b")
+
+
+def _has_carrier(here: Place, link: str) -> bool:
+    known = {x["link"]: x["carrier"] for x in (machines.status(here) or {"uplinks": []})["uplinks"]}
+    return bool(known.get(link, True))
 
 
 def _ready(here: Place, session: Session, patience: float) -> tuple[str, bool]:
