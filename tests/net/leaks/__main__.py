@@ -17,7 +17,7 @@ from typing import Any
 
 from scripts.exercise.place import Place
 from tests.net.leaks import guard, table
-from tests.net.leaks.contenders import Contender, RaspAp, Unguarded, WgQuick
+from tests.net.leaks.contenders import Contender, RaspAp, RaspApFirewall, Unguarded, WgQuick
 from tests.net.leaks.harness import Case, Outcome, cases, run_case
 from tests.net.leaks.ours import Noroshi
 from tests.net.leaks.rows import ROWS
@@ -25,7 +25,12 @@ from tests.net.leaks.subject import Subject
 from tests.net.world import build, demolish
 
 ROOT = Path(__file__).parents[3]
-SUBJECTS: dict[str, type[Subject]] = {"noroshi": Noroshi, "wg-quick": WgQuick, "raspap": RaspAp}
+SUBJECTS: dict[str, type[Subject]] = {
+    "noroshi": Noroshi,
+    "wg-quick": WgQuick,
+    "raspap": RaspAp,
+    "firewall": RaspApFirewall,
+}
 
 
 def arguments() -> argparse.Namespace:

@@ -140,7 +140,7 @@ def daemon_killed(box: Noroshi) -> None:
 
 def programs_killed(box: Noroshi) -> None:
     """SIGKILL for web, courier, names, DHCP and the tunnel's program at once."""
-    there = [x for x in box._wanted() if box.world.unit(x)]
+    there = [x for x in box.programs() if box.world.unit(x)]
     before = {x: box.world.unit(x) for x in there}
     box.kill(*there)
     eventually(

@@ -2,8 +2,10 @@
 default route (AllowedIPs 0.0.0.0/0), guarded as its documents say. And a box that is not guarded at all.
 
 * `wg-quick`: the kill switch of wg-quick(8), word for word, and its like for IPv6, which the manual suggests.
-* RaspAP's kind: what its installer and its WireGuard page write (config/iptables_rules.json and the installer's
-  default_nat: forward everything, masquerade everything), with the same OUTPUT rule as its kill switch.
+* RaspAP's kind: what RaspAP's installer leaves (forward everything, masquerade everything), with the same OUTPUT rule as
+  its kill switch.
+* RaspAP's firewall: besides, the rules for a WireGuard client of its firewall page (config/iptables_rules.json), which
+  forward into the tunnel only.
 """
 
 from __future__ import annotations
@@ -33,6 +35,15 @@ RASPAP_RULES = (
     ("-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE"),
     ("-t", "nat", "-A", "POSTROUTING", "-s", "10.30.0.0/24", "!", "-d", "10.30.0.0/24", "-j", "MASQUERADE"),
 )
+RASPAP_FIREWALL = (
+    ("-A", "FORWARD", "-i", "%i", "-o", "br0", "-j", "ACCEPT"),
+    ("-A", "FORWARD", "-i", "%i", "-o", "%i", "-j", "DROP"),
+    ("-A", "FORWARD", "-i", "br0", "-o", "%i", "-j", "ACCEPT"),
+    ("-A", "FORWARD", "-i", "eth+", "-o", "%i", "-j", "ACCEPT"),
+    ("-A", "FORWARD", "-i", "%i", "-o", "eth+", "-j", "ACCEPT"),
+    ("-t", "nat", "-A", "POSTROUTING", "-o", "eth0", "-j", "MASQUERADE"),
+    ("-P", "FORWARD", "DROP"),
+)
 RASPAP_UP = (
     "PostUp = iptables -A FORWARD -i br0 -o %i -j ACCEPT",
     "PostUp = iptables -A FORWARD -i %i -o br0 -m state --state RELATED,ESTABLISHED -j ACCEPT",
@@ -49,6 +60,7 @@ class Contender(Subject):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
+        self.rules = tuple(tuple(x.replace("%i", self.tunnel) for x in rule) for rule in self.rules)
         self._watch: Watch | None = None
         self._keys: dict[str, str] = {}
 
@@ -227,4 +239,9 @@ class WgQuick(Contender):
 class RaspAp(Contender):
     name = "RaspAP's kind"
     guarded = (*RASPAP_UP, *KILL_SWITCH)
-    rules = RASPAP_RULES
+    rules: tuple[tuple[str, ...], ...] = RASPAP_RULES
+
+
+class RaspApFirewall(RaspAp):
+    name = "RaspAP's firewall"
+    rules = (*RASPAP_RULES, *RASPAP_FIREWALL)

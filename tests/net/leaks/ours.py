@@ -264,13 +264,13 @@ class Noroshi(Subject):
         if self.phase in ("", "boot"):
             return
         self.world.until(self.phase, patience=30)
-        eventually("the programs", lambda: all(self.world.unit(x) for x in self._wanted()), patience=20)
+        eventually("the programs", lambda: all(self.world.unit(x) for x in self.programs()), patience=20)
         eventually("the rules", self._ruled, patience=15)
         if self.phase in OPEN_PHASES:
             laptop = self.place.namespace("laptop")
             eventually("the desktop", lambda: air.tcp(laptop, desk.ADDRESS, desk.PORT) == "open", patience=20)
 
-    def _wanted(self) -> tuple[str, ...]:
+    def programs(self) -> tuple[str, ...]:
         tunnelled = self.phase not in ("boot", "SETUP", "BLOCKED")
         return tuple(x for x in UNITS if tunnelled or x != "wireguard-go")
 

@@ -19,7 +19,7 @@ While a row lasts, volley after volley is fired: TCP, UDP, ICMP and name questio
 uplink's own network and to what lies behind the tunnel, from a laptop behind the box that knows the box's hardware
 address and from people on the box itself (root and nobody in the machine's own namespace, also bound to the uplinks;
 nobody and the courier in the field namespace). Taps on the mobile routers' side of both uplinks are read all the time.
-**passed**: nothing left but WireGuard (by its content) to HQ's address and port, DHCP and neighbour discovery, HQ's desks
+**passed**: nothing left but WireGuard (by its content) and TLS to HQ's own doors, DHCP and neighbour discovery, HQ's desks
 saw nothing but their desktops, what the row asserts besides was true, and the box was as it should be afterwards.
 **leaks**: packets that were seen, by kind below the table. "—": cannot happen there.
 """
@@ -30,8 +30,11 @@ NOTES = """
 * *clock*: the daemon's clock; wireguard-go dates its handshakes by the kernel's, which no test here may set.
 * Compared are routing set-ups that people use, each as its own documents say, with a LAN behind: `wg-quick` with
   AllowedIPs 0.0.0.0/0 and the kill switch of wg-quick(8), for IPv6, too; "RaspAP's kind" with what RaspAP's installer
-  sets (forward everything, masquerade everything) and the same kill switch. Both are rules for what the box itself sends
-  (OUTPUT); neither claims more. Where they run no such program the row is "—". Nothing of theirs was put back by hand.
+  leaves (forward everything, masquerade everything) and the same kill switch, a rule for what the box itself sends
+  (OUTPUT); "RaspAP's firewall" has, besides, the rules that its firewall page makes for a WireGuard client: into the
+  tunnel only. Where they run no such program the row is "—". None claims what the rows ask; nothing of theirs was put
+  back by hand. The network beside the box is reached on purpose by `wg-quick` (it leaves routes more specific than the
+  default alone); for a box of ours it is somebody's mobile router.
 """
 
 
