@@ -39,8 +39,15 @@ def findings(status: dict[str, Any], steps: list[str], language: str) -> list[Fi
         )
         active = say(" ← 使用中", " ← in use") if x["active"] else ""
         way = f" — {x['way'][language]}" if x.get("way") else ""
+        no = x["refused"]
+        if no:
+            state = f"{no[language]['what']} ({no['number']})"
         found.append(
-            Finding(good=bool(x["address"]), what=f"{x['link']} ({x['kind']}): {state}{active}{way}")
+            Finding(
+                good=bool(x["address"]) and not no,
+                what=f"{x['link']} ({x['kind']}): {state}{active}{way}",
+                do=no[language]["do"] if no else "",
+            )
         )
     hub = status["hub"]
     if hub["round_trip"] is not None:

@@ -34,6 +34,8 @@ from appliance.core.model import (
 from appliance.core.names import NO_QUESTIONS
 from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge, status
 from appliance.core.plan import shown
+from appliance.core.policy import at_line, carried, judged
+from appliance.core.portal import Check, check_wanted
 from appliance.core.uplinks import NO_POLICY, Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
@@ -43,6 +45,7 @@ from appliance.letters import Letters
 from appliance.proving import Proving
 from appliance.request import text
 from appliance.seating import Seating
+from appliance.signing_in import SigningIn
 from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
@@ -102,6 +105,7 @@ class Snapshot:
     known: Mapping[str, Device]
     seats: Mapping[str, str]
     emergency: bool
+    check: Check | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,7 @@ class FieldRole:
         self._damaged = False
         self._snapshot: Snapshot | None = None
         self._proving = Proving(tools.wake)
+        self._signing_in = SigningIn()
         self._seating = Seating(self._state / "seats.json")
         self._climbing = Climbing(self._state / "lines.json")
         self._config = self._load(serial)
@@ -177,7 +182,7 @@ class FieldRole:
         self._take_up(observed)
         now, config = observed.now, self._config
         policy = config.assignment.policy if config.assignment else NO_POLICY
-        uplinks = uplinks_of(machine, observed, config.lines, policy)
+        uplinks = judged(uplinks_of(machine, observed, config.lines, policy), config.assignment)
         hub, lines = observed.hub, observed.lines
         memory.choice = choose(
             uplinks, memory.choice, hub, lines, self._silence(observed), now, both=policy.both_lines
@@ -185,15 +190,19 @@ class FieldRole:
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
         climbing, invited = self._climbing, config.joining and config.joining.stage is JoinStage.INVITED
-        climbing.look(config, uplinks, observed, memory.asked_since, alone=bool(invited))
+        climbing.look(at_line(config, uplinks), uplinks, observed, memory.asked_since, alone=bool(invited))
         assignment = config.assignment
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
             assignment.desktops if assignment else (),
             radio_on=bool(machine.radio and config.access_point),
             mission=running.kind if running else None,
+            carried=carried(uplinks),
         )
         waited = now - memory.asked_since if memory.asked_since else 0.0
+        hole = self._signing_in.look(assignment, uplinks, observed)
+        unheard = now - max(observed.hub.last_answer, memory.asked_since) if memory.asked_since else 0.0
+        check = check_wanted(config, memory.status, uplinks, unheard)
         facts = facts_of(
             config,
             observed,
@@ -202,13 +211,14 @@ class FieldRole:
             waited,
             clock_signed=self._time.signed,
             clock_ahead=self._time.ahead,
+            signing_in=hole is not None,
         )
         phase, reason = judge(facts)
         memory.status = status(memory.status, phase, reason, now)
         seating, emergency = self._seating, devices.emergency_runs(assignment, now)
         seating.look(assignment, observed.laptops)
         desired = field_box(
-            config,
+            at_line(config, uplinks),
             memory.status,
             machine,
             uplinks,
@@ -220,6 +230,8 @@ class FieldRole:
             seats=(*seating.rules(allowed), *self._proving.seat(assignment, allowed)),
             hosts=seating.hosts(),
             any_laptop=emergency,
+            check=check,
+            hole=hole,
             mtu=memory.mtu,
         )
         # Without a session the next handshake would wait for five seconds, whatever door it is for.
@@ -240,6 +252,7 @@ class FieldRole:
             known=seating.known,
             seats=seating.seats,
             emergency=emergency,
+            check=check,
         )
         return desired
 
@@ -248,6 +261,7 @@ class FieldRole:
         jump = self._time.jumped()
         self._memory.shift(jump)
         self._climbing.shift(jump)
+        self._signing_in.shift(jump)
         return jump
 
     def closed(self) -> tuple[Firewall, ...]:
@@ -275,7 +289,7 @@ class FieldRole:
         if self._config.assignment is None:
             joining = self._config.joining
             return LOOK_WHILE_SEARCHING if joining and joining.stage is JoinStage.INVITED else 30.0
-        pause = min(self._report_due(now), self._time.until_handshake())
+        pause = min(self._report_due(now), self._time.until_handshake(), self._signing_in.until_end(now))
         present = self._memory.status
         if self._climbing.searching:
             pause = min(pause, LOOK_WHILE_SEARCHING)
@@ -375,6 +389,7 @@ class FieldRole:
                 search=self._climbing.search(lines),
                 questions=self._climbing.questions() if tunnel else NO_QUESTIONS,
                 line=path_mtu.line_to_measure(snapshot.uplinks),
+                portal=snapshot.check,
             )
         )
 
@@ -455,7 +470,7 @@ class FieldRole:
     # ----------------------------------------------------------------------------------------- door
 
     def changes(self, request: dict[str, Any]) -> bool:
-        return request["ask"] in ("redeem", "start-over", "wish-line")
+        return request["ask"] in ("redeem", "start-over", "wish-line", "sign-in", "end-sign-in")
 
     def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         snapshot = self._snapshot
@@ -463,7 +478,7 @@ class FieldRole:
             raise Refused("unreachable")
         match request["ask"]:
             case "status":
-                return self._status(snapshot, self._visitor(snapshot, request))
+                return self._status(snapshot, request)
             case "read-ticket":
                 code, now = text(request, "ticket"), self._tools.clock.now()
                 ticket = commands.check_ticket(snapshot.config, code, now, self._time.mark)
@@ -504,6 +519,10 @@ class FieldRole:
                 self._save(commands.start_over(self._config))
                 self._memory.milestones.pop("ticket-accepted", None)
                 return {}
+            case "sign-in" | "end-sign-in":
+                now, assignment = self._tools.clock.now(), self._config.assignment
+                self._signing_in.obey(request, assignment, self._snapshot, now)
+                return {}
         raise Refused("bad-request")
 
     def _visitor(self, snapshot: Snapshot, request: Mapping[str, Any]) -> devices.Visitor | None:
@@ -518,7 +537,7 @@ class FieldRole:
             snapshot.emergency,
         )
 
-    def _status(self, snapshot: Snapshot, visitor: devices.Visitor | None) -> dict[str, Any]:
+    def _status(self, snapshot: Snapshot, request: Mapping[str, Any]) -> dict[str, Any]:
         view = health.status_view(
             snapshot.config,
             snapshot.status,
@@ -528,10 +547,13 @@ class FieldRole:
             snapshot.refused,
             self._memory.milestones,
             self._proving.proof,
-            visitor,
+            self._visitor(snapshot, request),
             self._climbing.ways(),
         )
-        return {**view, "now": self._tools.clock.now()}
+        address = str(request.get("visitor", ""))
+        hq = snapshot.check.address if snapshot.check else ""
+        sign_in = self._signing_in.view(snapshot.config.assignment, snapshot.status, address, hq)
+        return {**view, "now": self._tools.clock.now(), "sign_in": sign_in}
 
     # ---------------------------------------------------------------------------------------- proof
 

@@ -60,6 +60,9 @@ def status(as_json: bool, language: str) -> None:
     for x in found["uplinks"]:
         if x["active"] and x.get("way"):
             click.echo(f"  {x['way'][language]}")
+        if x["refused"]:
+            no = x["refused"]
+            click.echo(f"  × {x['link']} {x['ssid']}: {no[language]['what']} ({no['number']})")
     for x in found["desktops"]:
         click.echo(f"  {'○' if x['open'] and x['answer'] == 'answers' else '×'} {x['title']}  {x['address']}")
 

@@ -6,7 +6,7 @@ import ipaddress
 import json
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, ladder, path_mtu, steer
+from appliance.core import access_point, firewall, ladder, path_mtu, portal, steer
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.ladder import Standing
@@ -16,6 +16,7 @@ from appliance.core.machine import (
     Desired,
     FileContent,
     Firewall,
+    Hole,
     Machine,
     Peer,
     Route,
@@ -55,6 +56,7 @@ KEEPALIVE = 15
 LOCAL_RULE = 10  # where the rule for the machine's own addresses goes, behind the deaf bridge's
 TUNNEL_RULE = 100
 SCOUT_RULE, PLACED_RULE, RELAY_RULE, LOOKUP_RULE = 101, 102, 103, 104
+PORTAL_RULE = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +83,16 @@ def field_box(
     seats: tuple[firewall.Seat, ...] = (),
     hosts: str = "",
     any_laptop: bool = False,
+    check: portal.Check | None = None,
+    hole: Hole | None = None,
     mtu: int = path_mtu.START,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `standing` says by which of HQ's doors (the first one where nothing is known yet).
     `begun`: a session exists, so the hub stays known even while no uplink is there. `told`: HQ knows that we
     read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
-    `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `mtu`: the largest packet for the
+    `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `check`: the line that
+    HQ's check is asked on; `hole`: a phone's way out; `mtu`: the largest packet for the
     tunnel on the line in use."""
     standing = standing or ladder.standing({}, ladder.ladder_of(config))
     tunnel = None if told else _box_tunnel(config, machine, invitation_public, standing, status)
@@ -98,13 +103,16 @@ def field_box(
     relay = standing.relay_file(machine.run) if standing and standing.relaying and tunnel else None
     files |= {relay} if relay else set()
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
-    rules = replace(rules, seats=seats, any_laptop=any_laptop, segment=mtu - path_mtu.HEADERS)
+    rules = replace(rules, seats=seats, any_laptop=any_laptop, hole=hole, segment=mtu - path_mtu.HEADERS)
     return Desired(
         namespaces=frozenset({machine.field}),
         sysctls=_box_sysctls(machine),
         firewalls=(
             Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
-            Firewall(namespace=machine.outside, ruleset=_outside_ruleset(machine, tunnel, standing, uplinks)),
+            Firewall(
+                namespace=machine.outside,
+                ruleset=_outside_ruleset(machine, tunnel, standing, uplinks, check, hole),
+            ),
         ),
         bridge=Bridge(
             namespace=machine.outside,
@@ -134,8 +142,9 @@ def field_box(
                 (machine.field, 254),
             }
         ),
-        rules=_box_rules(machine),
+        rules=_box_rules(machine) | _portal_rules(machine, check, hole),
         owned_rules=(machine.outside, 0, 1000),
+        hole=hole,
         files=files,
         units=box_programs(machine, uplinks, files),
         unit_names=box_program_names(machine),
@@ -212,7 +221,12 @@ def _field_rules(
 
 
 def _outside_ruleset(
-    machine: Machine, tunnel: Tunnel | None, standing: Standing | None, uplinks: tuple[Uplink, ...]
+    machine: Machine,
+    tunnel: Tunnel | None,
+    standing: Standing | None,
+    uplinks: tuple[Uplink, ...],
+    check: portal.Check | None,
+    hole: Hole | None,
 ) -> str:
     endpoints = standing.doors if standing and tunnel and tunnel.peers else ()
     relay = None
@@ -223,8 +237,10 @@ def _outside_ruleset(
             mouths=tuple(x.port for x in standing.relays),
         )
     lookups = [*standing.lookups, *_asked_for_nat64(uplinks)] if standing and endpoints else []
-    lines = [x for x in uplinks if x.usable]
-    return firewall.outside(machine.uplinks, endpoints, relay, lookups) + steer.ruleset(lines)
+    ways = [x for x in machine.uplinks if not any(y.link == x and y.refused for y in uplinks)]
+    asked = (check.link, check.address) if check else None
+    rules = firewall.outside(ways, endpoints, relay, lookups, check=asked, hole=hole)
+    return rules + steer.ruleset([x for x in uplinks if x.usable])
 
 
 def _asked_for_nat64(uplinks: tuple[Uplink, ...]) -> list[tuple[str, str]]:
@@ -310,7 +326,7 @@ def _box_routes(
                 for x in peer.allowed
             }
     for uplink in uplinks:
-        if not uplink.lease:
+        if uplink.lease is None or not uplink.usable:
             continue
         # A spare's route in the tunnel's table is for packets bound to its link: the scout's, and WireGuard's own
         # before they are steered.
@@ -361,6 +377,16 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
                 family=family,
             ),
         )
+    )
+
+
+def _portal_rules(machine: Machine, check: portal.Check | None, hole: Hole | None) -> frozenset[Rule]:
+    """Their packets are bound to one line; this table has its route. There only while they may leave at all."""
+    marks = [firewall.CHECK_MARK] if check else []
+    marks += [firewall.SIGN_IN_MARK] if hole else []
+    return frozenset(
+        Rule(namespace=machine.outside, preference=PORTAL_RULE + i, table=TUNNEL_TABLE, mark=x)
+        for i, x in enumerate(marks)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -45,6 +45,7 @@ class WhyRefused(StrEnum):
     RADIO = "mynumber-radio"
     DRILL_ONLY = "drill-only"
     DRILL_CLOSED = "drill-closed"
+    LINE = "line-class"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,18 +159,22 @@ def add_desktop(desktops: Sequence[Desktop], desktop: Desktop) -> tuple[Desktop,
 
 
 def refusals(
-    desktops: Iterable[Desktop], radio_on: bool, mission: MissionKind | None = None
+    desktops: Iterable[Desktop],
+    radio_on: bool,
+    mission: MissionKind | None = None,
+    carried: Collection[NetworkClass] = tuple(NetworkClass),
 ) -> tuple[tuple[Desktop, ...], tuple[Refusal, ...]]:
     """Which desktops may be opened, and which not and why.
 
     `radio_on` is true while this box has any radio switched on, as access point or as client: class
     個人番号利用事務系 never crosses the air. During a drill only drill desktops open, and at no other time.
-    Without a mission the phase closes everything; the classes are still told apart, for the pages.
+    Without a mission the phase closes everything; the classes are still told apart, for the pages. `carried`: the
+    classes that HQ's policy lets the lines in use carry.
     """
     allowed: list[Desktop] = []
     refused: list[Refusal] = []
     for desktop in desktops:
-        why = _why_refused(desktop, radio_on, mission)
+        why = _why_refused(desktop, radio_on, mission, carried)
         if why is None:
             allowed.append(desktop)
         else:
@@ -177,14 +182,16 @@ def refusals(
     return tuple(allowed), tuple(refused)
 
 
-def _why_refused(desktop: Desktop, radio_on: bool, mission: MissionKind | None) -> WhyRefused | None:
+def _why_refused(
+    desktop: Desktop, radio_on: bool, mission: MissionKind | None, carried: Collection[NetworkClass]
+) -> WhyRefused | None:
     if desktop.network is NetworkClass.MYNUMBER and radio_on:
         return WhyRefused.RADIO
     if mission is MissionKind.DRILL and not desktop.drill:
         return WhyRefused.DRILL_ONLY
     if mission not in (None, MissionKind.DRILL) and desktop.drill:
         return WhyRefused.DRILL_CLOSED
-    return None
+    return None if desktop.network in carried else WhyRefused.LINE
 
 
 def pinholes(desktops: Iterable[Desktop]) -> tuple[Pinhole, ...]:

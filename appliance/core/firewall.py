@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from appliance.core.machine import Hole
 from appliance.core.model import OPEN_PHASES, Phase, Protocol
 
 TABLE = "inet noroshi"
@@ -15,6 +16,11 @@ MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
 SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
 PLACED_MARK = 0x4E54  # a packet of the tunnel whose line was decided (steer.py)
 LOOKUP_MARK = 0x4E55  # questions to a line's own name server: HQ's name, the NAT64's prefix
+CHECK_MARK = 0x4E56  # HQ's check of a line, outside the tunnel
+SIGN_IN_MARK = 0x4E57  # one phone on its way to a line's sign-in page
+SIGN_IN_PORT, SIGN_IN_DNS_PORT = 8480, 8453  # where the relay waits for it in the field namespace
+SIGN_IN_LASTS = "10m"  # the rules close by themselves, whoever has died
+CHECK_PORT = 80
 WEB_PORT = 80
 INTAKE_PORT = 8470
 _DOOR_SET = "timeout 5m; size 65535;"
@@ -47,6 +53,7 @@ class FieldRules:
     any_laptop: bool = False  # HQ's emergency: whoever is on the LAN reaches what is open
     dns: tuple[str, ...] = ()
     courier_uid: int = 0
+    hole: Hole | None = None
     segment: int = 0  # the largest of TCP that the line in use carries; 0: as the tunnel's route says
 
 
@@ -66,7 +73,8 @@ _NEIGHBOURS = ("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router
 
 def field(rules: FieldRules) -> str:
     """The field office's world: the LAN side, the tunnel, and between them named desktops only."""
-    return _table([_field_input(rules), _field_forward(rules), _field_output(rules)])
+    chains = [_field_input(rules), _field_forward(rules), _field_output(rules)]
+    return _table([*_sign_in(rules, rules.hole), *chains] if rules.hole else chains)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +86,47 @@ class RelayRules:
     mouths: Sequence[int]  # UDP ports on loopback
 
 
+def _sign_in(r: FieldRules, hole: Hole) -> list[str]:
+    """One phone, by hardware address and seat: its packets to the web and its name questions go to the relay."""
+    own = _set(map(_literal, r.box_addresses))
+    phone = f'iifname "{r.lan}" ether saddr . ip saddr @sign-in'
+    to_relay = f"dnat ip to {_literal(r.box_addresses[0])}"
+    return [
+        "  set sign-in {",
+        "    type ether_addr . ipv4_addr; flags timeout;",
+        f"    elements = {{ {_mac(hole.mac)} . {_literal(hole.address)} timeout {SIGN_IN_LASTS} }}",
+        "  }",
+        "  chain sign-in {",
+        "    type nat hook prerouting priority dstnat; policy accept;",
+        f"    {phone} ip daddr != {own} tcp dport {{ 80, 443 }} {to_relay}:{SIGN_IN_PORT}",
+        f"    {phone} udp dport 53 {to_relay}:{SIGN_IN_DNS_PORT}",
+        "  }",
+    ]
+
+
+def portal_ways(check: tuple[str, str] | None, hole: Hole | None) -> tuple[str, ...]:
+    """For `outside`: what may leave besides the tunnel's packets. `check`: the line that is asked, HQ's address."""
+    found = []
+    if check:
+        link, address = check
+        found.append(
+            f'meta mark {CHECK_MARK:#x} oifname "{link}" ip daddr {_literal(address)} tcp dport {CHECK_PORT} accept'
+        )
+    if hole:
+        way = f'meta mark {SIGN_IN_MARK:#x} oifname "{hole.link}" oifname @sign-in'
+        found.append(f"{way} tcp dport {{ 80, 443 }} accept")
+        if hole.dns:
+            found.append(f"{way} ip daddr {_set(map(_literal, hole.dns))} udp dport 53 accept")
+    return tuple(found)
+
+
 def outside(
     uplinks: Iterable[str],
     hub_endpoints: Iterable[tuple[str, int]],
     relay: RelayRules | None = None,
     lookups: Iterable[tuple[str, str]] = (),
+    check: tuple[str, str] | None = None,
+    hole: Hole | None = None,
 ) -> str:
     """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards.
 
@@ -108,8 +152,16 @@ def outside(
         f"iifname {ways} icmpv6 type nd-router-advert ip6 hoplimit 255 ip6 saddr fe80::/10 "
         "limit rate 10/second accept"
     ]
+    timed = (
+        [
+            f'  set sign-in {{ type ifname; flags timeout; elements = {{ "{hole.link}" timeout {SIGN_IN_LASTS} }}; }}'
+        ]
+        if hole
+        else []
+    )
     return _table(
         [
+            *timed,
             _chain(
                 "input",
                 [
@@ -140,6 +192,7 @@ def outside(
                         for link, x in sorted(set(lookups))
                         if link in uplinks
                     ),
+                    *portal_ways(check, hole),
                 ],
                 priority="raw",  # before connection tracking, which the tunnel's packets pass by
             ),
@@ -281,6 +334,7 @@ def _field_input(r: FieldRules) -> str:
             f'iifname "{r.lan}" ip daddr != {own} drop',
             "ct state invalid drop",
             "ct state established,related accept",
+            *_to_relay(r),
             f'iifname "{r.lan}" udp dport 53 accept',
             f'iifname "{r.lan}" tcp dport {{ 53, {WEB_PORT} }} accept',
             f'iifname "{r.lan}" icmp type echo-request limit rate 20/second accept',
@@ -292,6 +346,17 @@ def _field_input(r: FieldRules) -> str:
             f'iifname "{r.lan}" {REJECT}',
         ],
     )
+
+
+def _to_relay(r: FieldRules) -> list[str]:
+    """Only what the rules above turned this way: the relay's own ports are nobody's."""
+    if r.hole is None:
+        return []
+    phone = f'iifname "{r.lan}" ether saddr . ip saddr @sign-in ct status dnat'
+    return [
+        f"{phone} tcp dport {SIGN_IN_PORT} accept",
+        f"{phone} udp dport {SIGN_IN_DNS_PORT} accept",
+    ]
 
 
 def _field_forward(r: FieldRules) -> str:

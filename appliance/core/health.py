@@ -179,9 +179,11 @@ def _used(active: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str
 
 def _uplink(x: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str, Any]:
     address = x.lease.address.split("/")[0] if x.lease else ""
+    sentence = words(x.refused) if x.refused else None
     return {
         "link": x.link,
         "kind": x.kind,
+        "ssid": x.ssid,
         "carrier": x.carrier,
         "address": address,
         "active": x.active,
@@ -189,6 +191,7 @@ def _uplink(x: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str, A
         "in_need": x.metered,
         "door": rung.door if rung else "",
         "way": way_words(rung.way.value, rung.port, usual=is_usual(rung, ladder)) if rung else None,
+        "refused": {"number": sentence.number, **sentence.as_data()} if sentence else None,
     }
 
 

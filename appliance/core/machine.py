@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.core.model import Phase, Reason, Secret
+from appliance.core.model import NetworkClass, Phase, Reason, Secret
 
 TUNNEL_MTU = 1280  # the device's; what its routes let through is measured for each line (core/path_mtu.py)
 
@@ -24,6 +24,7 @@ class Link:
     master: str = ""
     isolated: bool = False
     wireless: bool = False
+    ssid: str = ""  # of the Wi-Fi network that a client is in: hostile text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -66,6 +67,7 @@ class Lease:
     gateway: str
     dns: tuple[str, ...] = ()
     nat64: str = ""  # the prefix by which an IPv6 line reaches IPv4 addresses
+    portal: bool = False  # it says itself that there is a sign-in page (RFC 8910)
     obtained: float = 0.0
     seconds: int = 0
 
@@ -184,6 +186,7 @@ class Desired:
     owned_tables: frozenset[tuple[str, int]] = frozenset()
     rules: frozenset[Rule] = frozenset()
     owned_rules: tuple[str, int, int] | None = None  # namespace, first and last preference
+    hole: Hole | None = None
     files: frozenset[FileContent] = frozenset()
     units: tuple[Unit, ...] = ()
     unit_names: frozenset[str] = frozenset()  # every unit we may ever run; stopped when not in `units`
@@ -260,6 +263,32 @@ class HubProbe:
     state: LineState = LineState.UNKNOWN
 
 
+class Finding(StrEnum):
+    """What HQ's own check says of a line."""
+
+    UNKNOWN = "unknown"
+    CLEAR = "clear"
+    CAPTIVE = "captive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalProbe:
+    link: str = ""
+    finding: Finding = Finding.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """One phone's way to a line's sign-in page: TCP 80 and 443, and the line's name servers. `source` is the box's
+    own address on that line."""
+
+    mac: str
+    address: str
+    link: str
+    source: str
+    dns: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
     """The machine's own health, for reports."""
@@ -301,6 +330,8 @@ class Observed:
     found: tuple[str, ...] = ()  # addresses that HQ's name had lately
     routers: tuple[tuple[str, str], ...] = ()  # uplink, hardware address of its router
     desktops: tuple[DesktopProbe, ...] = ()
+    portal: PortalProbe = PortalProbe()
+    hole: Hole | None = None  # the relay that runs
     laptops: tuple[LaptopLease, ...] = ()
     vitals: Vitals = Vitals()
     failures: tuple[Failure, ...] = ()
@@ -315,7 +346,7 @@ class Uplink:
     """One way out, as judged: `table` carries its default route, reached by mark only."""
 
     link: str
-    kind: str  # "ethernet", "usb", "lte", "wifi"
+    kind: str  # a `LineKind`
     carrier: bool
     lease: Lease | None
     table: int
@@ -323,10 +354,13 @@ class Uplink:
     doubled: bool = False  # the tunnel's packets go out here, too
     metered: bool = False  # taken only in need
     number: int = 0  # its place among the machine's uplinks
+    ssid: str = ""
+    refused: Reason | None = None  # HQ's policy: nothing of ours leaves on it
+    lacks: frozenset[NetworkClass] = frozenset()  # classes of this box's desktops that it must not carry
 
     @property
     def usable(self) -> bool:
-        return self.carrier and self.lease is not None
+        return self.carrier and self.lease is not None and self.refused is None
 
     @property
     def six(self) -> bool:
@@ -349,6 +383,7 @@ class Machine:
     field: str = "field"
     uplinks: tuple[str, ...] = ("eth0", "usb0")  # the one to prefer first
     metered: tuple[str, ...] = ()  # of these, the ones where every byte costs: taken only in need
+    closed: tuple[str, ...] = ()  # and the ones with a closed network's SIM
     ports: tuple[str, ...] = ()
     radio: str = ""
     tunnel: str = "wg0"
@@ -364,4 +399,5 @@ class Machine:
     hq_uid: int = 64303
     intake_uid: int = 64304
     relay_uid: int = 64305
+    portal_uid: int = 64306
     corporate: str = ""  # hub: address of the staff's web, inside HQ

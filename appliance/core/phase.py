@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from appliance.core.machine import Answer, DesktopProbe, Observed, Status, Uplink
 from appliance.core.model import Config, JoinStage, Mission, Phase, Reason
+from appliance.core.policy import refusal_of
+from appliance.core.portal import is_captive, is_spare_captive
 
 HANDSHAKE_FRESH = (
     180.0  # seconds: WireGuard's REJECT_AFTER_TIME, after which a session is dead (whitepaper 6.1)
@@ -37,7 +39,11 @@ class Facts:
     assigned: bool = False
     carrier: bool = True
     address: bool = True
+    line_refused: Reason | None = None  # HQ's policy refuses every line there is
     spare: bool = False
+    captive: bool = False  # the line in use is held up by a sign-in page
+    spare_captive: bool = False  # the one that was left is
+    signing_in: bool = False  # a phone is passing it
     waited: float = 0.0  # seconds since the tunnel was asked for
     handshake_age: float | None = None  # None = never under the present key
     hub_age: float | None = None  # since the last answer inside the tunnel
@@ -59,6 +65,7 @@ def facts_of(
     *,
     clock_signed: bool = False,
     clock_ahead: float = 0.0,
+    signing_in: bool = False,
 ) -> Facts:
     """Gather the facts from what was asked and what is. `clock_signed`: HQ vouches for our clock; `clock_ahead`:
     seconds it is known to be wrong by and not yet set."""
@@ -66,7 +73,7 @@ def facts_of(
     probes = _newest(observed.desktops)
     tested = [probes[name] for name in allowed_desktops if name in probes]
     handshake = max((p.handshake for p in observed.tunnel.peers), default=0.0) if observed.tunnel else 0.0
-    first = next((x for x in uplinks if x.carrier), None)
+    first = next((x for x in uplinks if x.carrier and not x.refused), None)
     return Facts(
         now=now,
         config_damaged=observed.config_damaged,
@@ -78,7 +85,11 @@ def facts_of(
         assigned=assignment is not None,
         carrier=any(x.carrier for x in uplinks),
         address=any(x.usable for x in uplinks),
+        line_refused=refusal_of(uplinks),
         spare=first is not None and not first.active,
+        captive=is_captive(observed.portal, uplinks, waited),
+        spare_captive=is_spare_captive(observed.portal, uplinks),
+        signing_in=signing_in,
         waited=waited,
         handshake_age=max(0.0, now - handshake) if handshake else None,
         hub_age=max(0.0, now - observed.hub.last_answer) if observed.hub.last_answer else None,
@@ -95,7 +106,7 @@ def facts_of(
 
 def judge(f: Facts) -> tuple[Phase, Reason]:
     """The ordered table of docs/security.md."""
-    return _blocked(f) or _joining(f) or _connecting(f) or _waiting(f) or _open(f)
+    return _blocked(f) or _joining(f) or _signing_in(f) or _connecting(f) or _waiting(f) or _open(f)
 
 
 def status(before: Status | None, phase: Phase, reason: Reason, now: float) -> Status:
@@ -132,9 +143,15 @@ def _joining(f: Facts) -> tuple[Phase, Reason] | None:
     return Phase.CONNECTING, Reason.ENROLLING if f.stage is JoinStage.INVITED else Reason.NEW_KEY_STARTING
 
 
+def _signing_in(f: Facts) -> tuple[Phase, Reason] | None:
+    return (Phase.SIGN_IN, Reason.SIGNING_IN) if f.signing_in else None
+
+
 def _connecting(f: Facts) -> tuple[Phase, Reason] | None:
     alive = f.handshake_age is not None and f.handshake_age < HANDSHAKE_FRESH
     answered = f.hub_age is not None and f.hub_age < HANDSHAKE_FRESH
+    if f.line_refused:  # whatever session is left: no line may carry it
+        return Phase.CONNECTING, f.line_refused
     if not (alive and answered):
         return Phase.CONNECTING, _line(f) or _silence(f)
     if f.clock_wrong:
@@ -154,7 +171,7 @@ def _waiting(f: Facts) -> tuple[Phase, Reason] | None:
 
 def _open(f: Facts) -> tuple[Phase, Reason]:
     if _line(f) or f.hub_age is None or f.hub_age > HUB_ANSWERED:
-        return Phase.DEGRADED, Reason.LINE_LOST
+        return Phase.DEGRADED, Reason.LINE_CAPTIVE if f.captive and not _line(f) else Reason.LINE_LOST
     if f.answering == 0:
         testing = f.tested < f.desktops
         return Phase.DEGRADED, Reason.TESTING_DESKTOPS if testing else Reason.NO_DESKTOP_ANSWERS
@@ -163,17 +180,21 @@ def _open(f: Facts) -> tuple[Phase, Reason]:
     if f.tested - f.answering > 0:
         return Phase.DEGRADED, Reason.DESKTOP_SILENT
     if f.spare:
-        return Phase.DEGRADED, Reason.SPARE_UPLINK
+        return Phase.DEGRADED, Reason.SPARE_CAPTIVE if f.spare_captive else Reason.SPARE_UPLINK
     return Phase.PROTECTED, Reason.ALL_WELL
 
 
 def _line(f: Facts) -> Reason | None:
     if not f.carrier:
         return Reason.NO_UPLINK
+    if f.line_refused:
+        return f.line_refused
     return None if f.address else Reason.NO_ADDRESS
 
 
 def _silence(f: Facts) -> Reason:
+    if f.captive:
+        return Reason.LINE_CAPTIVE
     if f.hub_refusal == "internet":
         return Reason.NO_INTERNET
     if f.hub_refusal == "port":

@@ -14,6 +14,7 @@ from appliance.core.machine import (
     Desired,
     FileContent,
     Firewall,
+    Hole,
     Observed,
     Peer,
     Route,
@@ -119,6 +120,16 @@ class StopUnit:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHole:
+    hole: Hole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseHole:
+    pass
+
+
 Step = (
     MakeNamespace
     | SetFirewall
@@ -138,6 +149,8 @@ Step = (
     | WriteFile
     | RestartUnit
     | StopUnit
+    | OpenHole
+    | CloseHole
 )
 
 
@@ -151,6 +164,7 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
             routes=frozenset(x for x in observed.routes if x.link != name),
         )
     return (
+        *_no_hole(desired, observed),
         *_namespaces(desired, observed),
         *_firewalls(desired, observed),
         *_bridge(desired, observed),
@@ -167,7 +181,17 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_routes(desired, observed, of_tunnel=True),
         *_files(desired, observed),
         *_units(desired, observed),
+        *_hole(desired, observed),
     )
+
+
+def _no_hole(desired: Desired, observed: Observed) -> list[Step]:
+    """What closes comes before anything that may fail."""
+    return [CloseHole()] if observed.hole is not None and observed.hole != desired.hole else []
+
+
+def _hole(desired: Desired, observed: Observed) -> list[Step]:
+    return [OpenHole(hole=desired.hole)] if desired.hole and desired.hole != observed.hole else []
 
 
 def shown(config: object, observed: Observed, desired: Desired) -> dict[str, Any]:

@@ -6,20 +6,23 @@ its type does not say enough, a line in `is_policy`; doors, pages and `noroshi h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from appliance.core.codec import Invalid, dump_private, load
 from appliance.core.enrolment import is_endpoint
+from appliance.core.machine import Uplink
 from appliance.core.model import (
+    Assignment,
     BoxRecord,
     BoxState,
-    Desktop,
+    Config,
     HubConfig,
     LineKind,
     NetworkClass,
     Policy,
+    Reason,
 )
 from appliance.core.words import Refused
 
@@ -97,10 +100,51 @@ def entrances(policy: Policy, kind: LineKind, everywhere: tuple[str, ...]) -> tu
     return own or everywhere
 
 
-def why_refused(policy: Policy, kind: LineKind, ssid: str, desktops: Iterable[Desktop]) -> str:
-    """Why a line must not be used at all, "" where it may: a code of words.py. A line that may carry one of the
-    box's desktops is used; which of them stay closed on it is `may_carry`'s."""
-    if kind is LineKind.WIFI and ssid == OPEN_SSID and not policy.open_wifi:
-        return "line-open-wifi"
-    wanted = {x.network for x in desktops} or set(NetworkClass)
-    return "" if wanted & may_carry(policy, kind) else "line-kind"
+def at_line(config: Config, uplinks: tuple[Uplink, ...]) -> Config:
+    """The same box, HQ's endpoints being those for the line in use."""
+    active = next((x for x in uplinks if x.active), None)
+    if config.assignment is None or active is None:
+        return config
+    held = config.assignment
+    endpoints = entrances(held.policy, LineKind(active.kind), held.endpoints)
+    return replace(config, assignment=replace(held, endpoints=endpoints))
+
+
+def judged(uplinks: tuple[Uplink, ...], assignment: Assignment | None) -> tuple[Uplink, ...]:
+    """Every line with what HQ's policy says of it; before a box has joined there is none but the careful one."""
+    held = assignment.policy if assignment else Policy()
+    wanted = frozenset(x.network for x in assignment.desktops) if assignment else frozenset()
+    return tuple(
+        replace(
+            x,
+            refused=why_refused(held, LineKind(x.kind), x.ssid, wanted),
+            lacks=wanted - may_carry(held, LineKind(x.kind)),
+        )
+        for x in uplinks
+    )
+
+
+def why_refused(
+    policy: Policy, kind: LineKind, ssid: str, wanted: frozenset[NetworkClass] = frozenset()
+) -> Reason | None:
+    """Why nothing may leave on a line. `wanted`: the classes of the box's desktops, every one where it has none.
+    A line that may carry one of them is used; which of the desktops stay closed on it is `may_carry`'s."""
+    if kind is LineKind.WIFI and is_open_wifi(ssid) and not policy.open_wifi:
+        return Reason.OPEN_WIFI_REFUSED
+    return None if (wanted or set(NetworkClass)) & may_carry(policy, kind) else Reason.LINE_REFUSED
+
+
+def is_open_wifi(ssid: str) -> bool:
+    """A Wi-Fi line whose name cannot be read counts as the open one: no other is told from it."""
+    return ssid.strip().casefold() in ("", OPEN_SSID.casefold())
+
+
+def carried(uplinks: tuple[Uplink, ...]) -> frozenset[NetworkClass]:
+    """The classes that no line in use lacks; every class while none is in use."""
+    return frozenset(NetworkClass).difference(*(x.lacks for x in uplinks if x.active or x.doubled))
+
+
+def refusal_of(uplinks: tuple[Uplink, ...]) -> Reason | None:
+    """What keeps the box from its lines, where each one with a carrier is refused."""
+    live = [x for x in uplinks if x.carrier]
+    return live[0].refused if live and all(x.refused for x in live) else None

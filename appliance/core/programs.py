@@ -9,7 +9,7 @@ from appliance.core.machine import FileContent, Machine, Unit, Uplink
 REGISTER_GROUP = 64300  # both web processes of HQ write the register's database
 STAFF_PORT = 8080
 RELAY_LISTENS = 8443  # at HQ, behind the door that people see: its process is nobody
-HUB_PROGRAMS = frozenset({"intake", "hq", "relay"})
+HUB_PROGRAMS = frozenset({"intake", "hq", "relay", "checkpoint"})
 
 
 def box_program_names(machine: Machine) -> frozenset[str]:
@@ -76,7 +76,7 @@ def box_programs(
             name=f"dhcp-{x.link}",
             command=(
                 "udhcpc", "-f", "-R", "-i", x.link, "-s", machine.lease_script, "-t", "3", "-T", "1", "-A", "2",
-                "-o", "-O", "subnet", "-O", "router", "-O", "dns",
+                "-o", "-O", "subnet", "-O", "router", "-O", "dns", "-O", "114",
             ),
             namespace=machine.outside,
             environment=(("NOROSHI_RUN_DIR", machine.run),),
@@ -116,6 +116,16 @@ def hub_programs(machine: Machine, hub_address: str, *, relay: bool = False) -> 
              machine.intake_uid, intake),
         staff_pages(machine),
         *((_relay(machine, "server"),) if relay else ()),
+        Unit(
+            name="checkpoint",
+            command=(machine.python, "-m", "appliance.hub.checkpoint"),
+            namespace=machine.outside,
+            environment=(
+                ("NOROSHI_RUN_DIR", machine.run),
+                ("NOROSHI_USER", str(machine.intake_uid)),
+                ("NOROSHI_GROUP", str(REGISTER_GROUP)),
+            ),
+        ),
     )  # fmt: skip
 
 

@@ -104,8 +104,9 @@ def uplinks_of(
         found.append(
             Uplink(
                 link=name,
-                kind=kind_of(name),
+                kind="closed" if name in machine.closed else kind_of(name),
                 carrier=carrier,
+                ssid=link.ssid if link is not None else "",
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,
                 metered=_in_need(name, kind_of(name), machine, wishes, policy),
@@ -194,9 +195,9 @@ def _ranked(
     """Best first: what is measured, then what it costs, then the machine's own order."""
     held = {x.link for x in before.left if x.held(now)}
 
-    def order(x: Uplink) -> tuple[int, bool, bool, bool]:
+    def order(x: Uplink) -> tuple[int, int, bool, bool, bool]:
         line = known.get(x.link, _NOTHING)
-        return _WORTH[line.state], line.round_trip > SLOW, x.metered, x.link in held
+        return _WORTH[line.state], len(x.lacks), line.round_trip > SLOW, x.metered, x.link in held
 
     return sorted(usable, key=order)
 
@@ -207,7 +208,7 @@ def _better(usable: Sequence[Uplink], before: Choice, known: Mapping[str, LinePr
     if now - before.since < while_good:
         return ""
     held = {x.link for x in before.left if x.held(now) and not before.eager}
-    for x in sorted(usable, key=lambda x: x.metered):
+    for x in sorted(usable, key=lambda x: (len(x.lacks), x.metered)):
         if x.link == before.link:
             return ""
         line = known.get(x.link, _NOTHING)
@@ -282,8 +283,14 @@ def lines_to_ask(
 
 
 def mark_active(uplinks: tuple[Uplink, ...], choice: Choice) -> tuple[Uplink, ...]:
+    """Copies never leave on a line that may carry less than the one in use."""
+    lacks = next((x.lacks for x in uplinks if x.link == choice.link), frozenset())
     return tuple(
-        replace(x, active=x.link == choice.link and x.usable, doubled=x.link == choice.double and x.usable)
+        replace(
+            x,
+            active=x.link == choice.link and x.usable,
+            doubled=x.link == choice.double and x.usable and x.lacks <= lacks,
+        )
         for x in uplinks
     )
 
@@ -322,9 +329,19 @@ def read_lease(environment: Mapping[str, object], now: float) -> Lease | None:
         address=str(interface),
         gateway=str(router),
         dns=tuple(x for x in str(environment.get("dns", "")).split(" ")[:3] if _is_ipv4(x)),
+        portal=_names_portal(str(environment.get("opt114", ""))),
         obtained=now,
         seconds=min(int(seconds), MAX_LEASE_SECONDS) if re.fullmatch(r"[0-9]{1,10}", seconds) else 0,
     )
+
+
+def _names_portal(option: str) -> bool:
+    """DHCP option 114 as udhcpc hands it on, in hex: the address of a sign-in page (RFC 8910). What it names is
+    never opened; that it is there is a hint. `urn:…unrestricted` says that there is none."""
+    try:
+        return bytes.fromhex(option[:512]).startswith((b"http://", b"https://"))
+    except ValueError:
+        return False
 
 
 def _unusable(address: ipaddress.IPv4Address) -> bool:

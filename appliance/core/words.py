@@ -74,6 +74,30 @@ REASONS: dict[Reason, Sentence] = {
         "2-12", "登録がすみました。つなぎ直し中です", "このままお待ちください",
         "Registered. Connecting again", "Please wait",
     ),
+    Reason.LINE_REFUSED: Sentence(
+        "2-20", "この種類の回線は、本部の決まりで使えません",
+        "ほかの回線の機器を差すか、本部に電話し「症状2-20」と伝えてください",
+        "HQ's policy does not allow this kind of line",
+        "Plug in another line device, or call HQ and say “symptom 2-20”",
+    ),
+    Reason.OPEN_WIFI_REFUSED: Sentence(
+        "2-21", "00000JAPANは暗号のないWi-Fiのため、本部の決まりで使えません",
+        "ほかの回線の機器を差すか、本部に電話し「症状2-21」と伝えてください",
+        "00000JAPAN is Wi-Fi without encryption; HQ's policy does not allow it",
+        "Plug in another line device, or call HQ and say “symptom 2-21”",
+    ),
+    Reason.LINE_CAPTIVE: Sentence(
+        "2-22", "この回線は、ログイン画面で止められています",
+        "ほかの回線の機器を差すか、施設の人に、ログイン画面の通し方を聞いてください",
+        "This line is held up by a sign-in page",
+        "Plug in another line device, or ask the people of this building how to pass the sign-in page",
+    ),
+    Reason.SIGNING_IN: Sentence(
+        "2-23", "1台の電話で、回線の利用手続きをしています(最長10分)",
+        "手続きがすむと、自動で役所につながります",
+        "One phone is signing in to the line (ten minutes at most)",
+        "Once that is done, the box connects to the office by itself",
+    ),
     Reason.CLOCK_WRONG: Sentence(
         "2-13", "この箱の時計がずれています。役所の時刻に自動で合わせています",
         "1分待っても変わらなければ、本部に電話し「症状2-13」と伝えてください",
@@ -103,6 +127,12 @@ REASONS: dict[Reason, Sentence] = {
     Reason.SPARE_UPLINK: Sentence(
         "5-02", "予備の回線でつながっています。作業は続けられます", "主の回線の機器の電源と線を見てください",
         "Connected over the spare line. Work can go on", "Check the main line device's power and cable",
+    ),
+    Reason.SPARE_CAPTIVE: Sentence(
+        "5-07", "予備の回線でつながっています。主の回線は、ログイン画面で止められています",
+        "作業は続けられます。施設の人に、ログイン画面の通し方を聞いてください",
+        "Connected over the spare line. The main line is held up by a sign-in page",
+        "Work can go on. Ask the people of this building how to pass the sign-in page",
     ),
     Reason.LINE_LOST: Sentence(
         "5-05", "回線が切れました。自動でつなぎ直しています。作業は消えません",
@@ -309,19 +339,32 @@ REFUSALS: dict[str, Sentence] = {
         "2-27", "その回線の口は、この箱にありません", "画面を開き直してください",
         "This box has no such line", "Open the page again",
     ),
-    "line-kind": Sentence(
-        "2-20", "この種類の回線は、本部の決まりで使えません", "ほかの回線の機器を差してください",
-        "HQ's policy does not allow this kind of line", "Plug in another line device",
-    ),
-    "line-open-wifi": Sentence(
-        "2-21", "00000JAPANは暗号のないWi-Fiのため、本部の決まりで使えません",
-        "ほかの回線の機器を差すか、本部に電話し「症状2-21」と伝えてください",
-        "00000JAPAN is Wi-Fi without encryption; HQ's policy does not allow it",
-        "Plug in another line device, or call HQ and say “symptom 2-21”",
-    ),
+    "line-refused": REASONS[Reason.LINE_REFUSED],
+    "open-wifi-refused": REASONS[Reason.OPEN_WIFI_REFUSED],
     "line-class": Sentence(
         "6-14", "このデスクトップは、いまの回線では開けません(本部の決まり)", "ほかの回線の機器を差してください",
         "HQ's policy does not let this desktop open over the present line", "Plug in another line device",
+    ),
+    "sign-in-not-allowed": Sentence(
+        "6-30", "この箱では、ログイン画面を通すことを本部が許していません",
+        "本部に電話し「症状6-30」と伝えるか、ほかの回線の機器を差してください",
+        "HQ does not let this box pass a sign-in page", "Call HQ and say “symptom 6-30”, or plug in another line",
+    ),
+    "sign-in-not-needed": Sentence(
+        "6-31", "いま、ログイン画面で止められている回線はありません", "最初の画面へ戻ってください",
+        "No line is held up by a sign-in page now", "Go back to the first screen",
+    ),
+    "sign-in-busy": Sentence(
+        "6-32", "ほかの電話が手続きをしています", "その電話で手続きをすませるか、10分お待ちください",
+        "Another phone is signing in", "Finish on that phone, or wait ten minutes",
+    ),
+    "sign-in-laptop": Sentence(
+        "6-33", "登録済みパソコンからは、ログイン画面を通せません", "電話でこの画面を開いてください",
+        "A registered laptop cannot pass the sign-in page", "Open this page on a phone",
+    ),
+    "sign-in-unknown": Sentence(
+        "6-34", "この電話がどこから来ているか分かりません", "箱のWi-Fiか黄色い口につなぎ直してください",
+        "The box cannot tell where this phone is", "Join the box's Wi-Fi or its yellow socket again",
     ),
     "drill-closed": Sentence(
         "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",

@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-KEYS = ("interface", "ip", "mask", "subnet", "router", "dns", "lease", "serverid")
+KEYS = ("interface", "ip", "mask", "subnet", "router", "dns", "lease", "serverid", "opt114")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from appliance.core.machine import (
     Lease,
     Machine,
     Observed,
+    PortalProbe,
     Rule,
     Tunnel,
     TunnelState,
@@ -34,6 +35,7 @@ from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
 from appliance.host.nft import Rulesets
 from appliance.host.probe import Probes
+from appliance.host.relay import Relay
 from appliance.host.run import Failed
 from appliance.host.units import ProcessUnits
 
@@ -67,6 +69,7 @@ class RealMachine:
         self._rulesets = Rulesets()
         self._probes = probes
         self.units = ProcessUnits(Path(machine.run), dict(environment))
+        self._relay = Relay(machine.outside, machine.field, machine.portal_uid)
         self._known: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------------------------- observing
@@ -97,6 +100,8 @@ class RealMachine:
             found=probes.found if probes else (),
             routers=self._netlink.routers(self._machine.outside, leases) if probes else (),
             desktops=probes.desktops if probes else (),
+            portal=probes.portal if probes else PortalProbe(),
+            hole=self._relay.hole,
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
@@ -205,6 +210,10 @@ class RealMachine:
                 self.units.restart(unit)
             case steps.StopUnit(name=name):
                 self._stop_unit(name)
+            case steps.OpenHole(hole=hole):
+                self._relay.open(hole)
+            case steps.CloseHole():
+                self._relay.close()
             case _:
                 assert_never(step)
 
@@ -267,6 +276,7 @@ class RealMachine:
 
     def dismantle(self) -> None:
         """Stop what we run and remove what we made, for the exercise; a box just loses its power."""
+        self._relay.close()
         self.units.stop_all()
         for namespace in sorted(self._known):
             for name in (self._machine.tunnel, BRIDGE):

@@ -16,7 +16,7 @@ from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.machine import Address, Bridge, Lease, Link, Route, Rule
-from appliance.host import namespaces
+from appliance.host import namespaces, radio
 from appliance.host.namespaces import identity, inside
 
 _BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
@@ -66,6 +66,7 @@ class Netlink:
             for x in messages:
                 info = x.get_attr("IFLA_LINKINFO")
                 name = x.get_attr("IFLA_IFNAME")
+                wireless = Path(f"/sys/class/net/{name}/wireless").exists() and not namespace
                 found.append(
                     Link(
                         namespace=namespace,
@@ -75,7 +76,8 @@ class Netlink:
                         carrier=bool(x["flags"] & _IFF_LOWER_UP),
                         master=by_index.get(x.get_attr("IFLA_MASTER") or 0, ""),
                         isolated=name in isolated,
-                        wireless=Path(f"/sys/class/net/{name}/wireless").exists() and not namespace,
+                        wireless=wireless,
+                        ssid=radio.ssid(name) if wireless else "",
                     )
                 )
         return tuple(found)

@@ -24,9 +24,11 @@ from appliance.core.machine import (
     LineProbe,
     LineState,
     PathProbe,
+    PortalProbe,
 )
 from appliance.core.model import Desktop
 from appliance.core.names import NO_QUESTIONS, Questions
+from appliance.core.portal import Check
 from appliance.core.uplinks import Lines
 from appliance.host import echo
 from appliance.host.finder import Finder
@@ -35,6 +37,7 @@ from appliance.host.line_check import LineCheck
 from appliance.host.lookup import Lookup
 from appliance.host.namespaces import inside
 from appliance.host.path_mtu import PathMtu
+from appliance.host.portal import PortalCheck
 from appliance.host.scout import Scout
 
 WINDOW = 60  # echo requests that loss and round trip are computed over
@@ -55,6 +58,7 @@ class Target:
     interval: float = 1.0  # seconds between echo requests
     desktops: tuple[Desktop, ...] = ()
     lines: Lines | None = None
+    portal: Check | None = None  # the line to ask whether somebody is in between
     line: str = ""  # the one in use: what the size of its packets is remembered by
     search: Search = NOTHING
     questions: Questions = NO_QUESTIONS
@@ -64,7 +68,12 @@ class Probes:
     """Start it once; read `hub` and `desktops` at any time."""
 
     def __init__(
-        self, field: str, outside: str, profiles: Mapping[str, Profile], wake: Callable[[], None]
+        self,
+        field: str,
+        outside: str,
+        profiles: Mapping[str, Profile],
+        wake: Callable[[], None],
+        portal_uid: int = 0,
     ) -> None:
         self._field, self._outside, self._profiles, self._wake = field, outside, profiles, wake
         self._target = Target()
@@ -75,6 +84,7 @@ class Probes:
         self._path = PathMtu(field, wake)
         self._finder = Finder(outside, wake)
         self._lookup = Lookup(outside, wake)
+        self._portal = PortalCheck(outside, portal_uid, wake)
         self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
         self._line = 0  # counts changes of line
@@ -100,6 +110,10 @@ class Probes:
         return self._lookup.found
 
     @property
+    def portal(self) -> PortalProbe:
+        return self._portal.probe
+
+    @property
     def desktops(self) -> tuple[DesktopProbe, ...]:
         return tuple(self._desktops.values())
 
@@ -108,6 +122,7 @@ class Probes:
         self._path.start()
         self._finder.start()
         self._lookup.start()
+        self._portal.start()
         threading.Thread(target=self._watch_hub, name="hub", daemon=True).start()
         threading.Thread(target=self._watch_desktops, name="desktops", daemon=True).start()
 
@@ -120,6 +135,7 @@ class Probes:
         self._path.aim(target.hub, target.line)
         self._finder.aim(target.search)
         self._lookup.aim(target.questions)
+        self._portal.aim(target.portal)
         if (before.hub, before.tunnel_key) != (target.hub, target.tunnel_key):
             self._hub = HubProbe()
         if before.desktops != target.desktops:

@@ -105,6 +105,10 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             _namespace(state, unit.namespace)
             running = {**dict(state.units), unit.name: unit.config}
             return replace(state, units=tuple(sorted(running.items())))
+        case steps.OpenHole(hole=hole):
+            return replace(state, hole=hole)
+        case steps.CloseHole():
+            return replace(state, hole=None)
         case steps.StopUnit(name=name):
             gone = name.removeprefix("dhcp-")
             return replace(

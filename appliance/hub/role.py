@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from appliance.core import clock, devices, fleet, peers, policy, scout
+from appliance.core import clock, devices, fleet, peers, policy, portal, scout
 from appliance.core.codec import Invalid, dump_masked, dump_private, load
 from appliance.core.desired import hub as desired_hub
 from appliance.core.desired import invitation_is_open
@@ -37,8 +37,10 @@ STAFF = frozenset(
         "set-policy",
     }
 )  # fmt: skip
-INTAKE = frozenset({"enrol", "whois", "assignment", "time"})
-READING = frozenset({"fleet", "devices", "show-ticket", "whois", "assignment", "time", "snapshot", "status"})
+INTAKE = frozenset({"enrol", "whois", "assignment", "time", "sign-check"})
+READING = frozenset(
+    {"fleet", "devices", "show-ticket", "whois", "assignment", "time", "sign-check", "snapshot", "status"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +184,7 @@ class HubRole:
                 return {"box": box.name, "report_public": box.report_public, "version": box.version}
             case "assignment":
                 return self._assignment(fleet.find_box(config, text(request, "box")), now)
-            case "time":
+            case "time" | "sign-check":
                 return self._time(request, forgets=False)
             case "snapshot":
                 return shown(config, snapshot.observed, snapshot.desired)
@@ -262,6 +264,8 @@ class HubRole:
         nonce = text(request, "nonce")
         if not clock.is_nonce(nonce):
             raise Refused("bad-value")
+        if request["ask"] == "sign-check":  # for whoever asks from anywhere: a paper that says nothing else
+            return {"paper": sign(dump_private(portal.CheckPaper(check=nonce)), self._config.signing_private)}
         paper = clock.Paper(nonce=nonce, time=self._now(), forgets=forgets)
         return {"paper": sign(dump_private(paper), self._config.signing_private)}
 

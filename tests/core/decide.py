@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.core import path_mtu
+from appliance.core import path_mtu, policy
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, emergency_runs, hosts_file, seats, seats_of
@@ -14,8 +14,10 @@ from appliance.core.plan import (
     AddPort,
     AddRoute,
     AddRule,
+    CloseHole,
     MakeBridge,
     MakeNamespace,
+    OpenHole,
     RemoveAddress,
     RemoveRoute,
     RemoveRule,
@@ -35,9 +37,8 @@ from appliance.host.wireguard import public_of
 
 def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status, Desired]:
     """As the role does it, at its first turn."""
-    uplinks = uplinks_of(
-        machine, observed, config.lines, config.assignment.policy if config.assignment else NO_POLICY
-    )
+    held = config.assignment.policy if config.assignment else NO_POLICY
+    uplinks = policy.judged(uplinks_of(machine, observed, config.lines, held), config.assignment)
     uplinks = mark_active(uplinks, choose(uplinks, Choice(), HubProbe(), (), 0.0, observed.now))
     assignment = config.assignment
     running = assignment.mission if assignment else None
@@ -45,6 +46,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
         assignment.desktops if assignment else (),
         radio_on=bool(machine.radio and config.access_point),
         mission=running.kind if running else None,
+        carried=policy.carried(uplinks),
     )
     facts = facts_of(config, observed, uplinks, frozenset(x.name for x in allowed), 0.0)
     phase, reason = judge(facts)
@@ -55,7 +57,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
     known = by_mac(assignment.devices if assignment else ())
     taken = seats({}, observed.laptops, known, assignment.lan) if assignment else {}
     return status, field_box(
-        config,
+        policy.at_line(config, uplinks),
         status,
         machine,
         uplinks,
@@ -99,6 +101,10 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words += ["IPv6"] if x.family == 6 else []
         case WriteFile(file=x):
             words = [x.path, oct(x.mode)]
+        case OpenHole(hole=x):
+            words = [x.mac, x.address, x.link]
+        case CloseHole():
+            words = []
         case RestartUnit(unit=x):
             words = [x.name, x.namespace or "outside", str(x.user)]
     return " ".join([type(step).__name__, *words]).rstrip()

@@ -165,5 +165,6 @@ def test_the_hub_s_two_webs_are_told_apart_by_uid() -> None:
     assert {x.name: x.user for x in desired.units} == {
         "intake": machines.HQ_MACHINE.intake_uid,
         "hq": machines.HQ_MACHINE.hq_uid,
+        "checkpoint": 0,  # for its port; see hub/checkpoint.py
     }
     assert replace(desired, units=()) != desired

@@ -135,6 +135,21 @@ RECONNECTING = status(
     "CONNECTING", Reason.HUB_SILENT, **{**AT_WORK, "desktops": [{**DESK, "open": False, "answer": "silent"}]}
 )
 CUT = status("CONNECTING", Reason.NO_UPLINK, **{**AT_WORK, "uplinks": []})
+REFUSED_LINE = {
+    **ETHERNET,
+    "active": False,
+    "ssid": "",
+    "refused": {"number": words(Reason.LINE_REFUSED).number, **words(Reason.LINE_REFUSED).as_data()},
+}
+LINE_REFUSED = status("CONNECTING", Reason.LINE_REFUSED, **{**AT_WORK, "uplinks": [REFUSED_LINE]})
+NO_SIGN_IN = {"offered": False, "until": 0.0, "mine": False, "ended": "", "portal": ""}
+CAPTIVE = status("CONNECTING", Reason.LINE_CAPTIVE, **JOINED, sign_in=NO_SIGN_IN)
+CAPTIVE_ALLOWED = status(
+    "DEGRADED", Reason.LINE_CAPTIVE, **AT_WORK, sign_in={**NO_SIGN_IN, "offered": True, "ended": "time"}
+)
+SIGNING = {**NO_SIGN_IN, "until": NOW + 593, "mine": True, "portal": "http://203.0.113.10/noroshi-check"}
+SIGNING_IN = status("SIGN_IN", Reason.SIGNING_IN, **AT_WORK, sign_in=SIGNING)
+SIGNING_IN_ELSEWHERE = status("SIGN_IN", Reason.SIGNING_IN, **AT_WORK, sign_in={**SIGNING, "mine": False})
 STORED = status("STANDBY", Reason.NO_MISSION, **JOINED)
 ENDED = status("STANDBY", Reason.MISSION_ENDED, **{**JOINED, "mission": {**MISSION, "end": NOW - 60}})
 REVOKED = status("BLOCKED", Reason.REVOKED, **JOINED)
@@ -156,6 +171,11 @@ EVERY: dict[str, Status] = {
     "emergency": EMERGENCY,
     "reconnecting": RECONNECTING,
     "cut": CUT,
+    "line-refused": LINE_REFUSED,
+    "captive": CAPTIVE,
+    "captive-allowed": CAPTIVE_ALLOWED,
+    "signing-in": SIGNING_IN,
+    "signing-in-elsewhere": SIGNING_IN_ELSEWHERE,
     "stored": STORED,
     "ended": ENDED,
     "revoked": REVOKED,

@@ -46,6 +46,56 @@ def test_the_page_says_in_plain_words_where_the_box_stands(
     assert said in page.text
 
 
+def test_a_line_that_policy_refuses_says_so_and_what_to_do(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.LINE_REFUSED
+    page = phone.get("/")
+    assert page.step == "line"
+    for part in ("この種類の回線は、本部の決まりで使えません", "ほかの回線の機器を差すか", "2-20"):
+        assert part in page.text
+    details = phone.get("/details").text
+    assert "この種類の回線は、本部の決まりで使えません" in details and "使えません" in details
+    box.answers["status"] = {**statuses.LINE_REFUSED, "uplinks": [statuses.REFUSED_LINE, statuses.USB]}
+    assert phone.get("/").step != "line"  # the guard: another line is there
+
+
+def test_a_sign_in_page_is_told_and_offered_only_where_hq_allows_it(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = statuses.CAPTIVE
+    page = phone.get("/")
+    assert page.step == "captive" and "ログイン画面で止められています" in page.text
+    assert "/sign-in" not in page.html
+    box.answers["status"] = statuses.CAPTIVE_ALLOWED
+    page = phone.get("/")
+    assert 'action="/sign-in"' in page.html and "この電話で手続きする(10分)" in page.text
+    assert "10分たったので" in page.text
+
+
+def test_the_phone_that_signs_in_sees_the_time_left_and_the_way_there(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers.update({"status": statuses.CAPTIVE_ALLOWED, "sign-in": {}, "end-sign-in": {}})
+    phone.get("/")
+    assert phone.send("/sign-in").code == 303
+    assert box.questions("sign-in") == [{"ask": "sign-in", "visitor": "127.0.0.1"}]
+    box.answers["status"] = statuses.SIGNING_IN
+    page = phone.get("/")
+    assert page.step == "sign-in" and "あと10分00秒" in page.text
+    assert 'href="http://203.0.113.10/noroshi-check"' in page.html
+    assert "暗証番号は入れないでください" in page.text
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in page.html
+    assert phone.send("/sign-in/end").code == 303 and len(box.questions("end-sign-in")) == 1
+    box.answers["status"] = statuses.SIGNING_IN_ELSEWHERE
+    assert "noroshi-check" not in phone.get("/").html
+
+
+def test_a_refused_sign_in_says_why_on_the_same_screen(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers.update({"status": statuses.CAPTIVE_ALLOWED, "sign-in": "sign-in-busy"})
+    phone.get("/")
+    page = phone.send("/sign-in")
+    assert page.code == 422 and "ほかの電話が手続きをしています" in page.text
+
+
 def test_a_pasted_invitation_becomes_the_question_about_the_site(phone: Visitor, box: RecordedDoor) -> None:
     page = phone.send("/ticket", ticket=INVITATION)
     assert (page.code, page.step) == (200, "site")

@@ -30,6 +30,8 @@ ACCESS = {
     "start_over": "act",
     "prove": "act",
     "wish_line": "act",
+    "sign_in": "act",
+    "end_sign_in": "act",
     "language": "act",
     "captive_api": "probe",
     "probe": "probe",
@@ -80,6 +82,8 @@ def _add_routes(app: Flask, pages: Pages) -> None:
     add("/start-over", "start_over", pages.start_over, methods=["POST"])
     add("/prove", "prove", pages.prove, methods=["POST"])
     add("/lines", "wish_line", pages.wish_line, methods=["POST"])
+    add("/sign-in", "sign_in", pages.sign_in, methods=["POST"])
+    add("/sign-in/end", "end_sign_in", pages.end_sign_in, methods=["POST"])
     add("/captive-api", "captive_api", pages.captive_api)
     for path in captive.PROBES:
         add(path, "probe", captive.to_wizard)

@@ -218,6 +218,18 @@ class Pages:
         )
         return _trouble(answer, 422) if isinstance(answer, Sentence) else _see("/details#lines")
 
+    def sign_in(self) -> Response:
+        return self._done_or_said(self.ask(ask="sign-in", **_visitor()))
+
+    def end_sign_in(self) -> Response:
+        return self._done_or_said(self.ask(ask="end-sign-in"))
+
+    def _done_or_said(self, answer: dict[str, Any] | Sentence) -> Response:
+        if not isinstance(answer, Sentence):
+            return _see("/")
+        status = self.status()
+        return self.page(steps.step_of(status) if status else Step.CLOSED, status, 422, notice=answer)
+
     # ------------------------------------------------------------------------------- machines, and mishaps
 
     def captive_api(self) -> Response:

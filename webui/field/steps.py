@@ -19,6 +19,8 @@ class Step(StrEnum):
     TICKET = "ticket"
     SITE = "site"
     JOINING = "joining"
+    CAPTIVE = "captive"
+    SIGN_IN = "sign-in"
     DONE = "done"
     STANDBY = "standby"
     BLOCKED = "blocked"
@@ -32,6 +34,8 @@ PACE = {
     Step.TICKET: (5, 0),
     Step.SITE: (0, 0),
     Step.JOINING: (1, 3),
+    Step.CAPTIVE: (3, 20),
+    Step.SIGN_IN: (2, 10),
     Step.DONE: (3, 20),
     Step.STANDBY: (3, 15),
     Step.BLOCKED: (3, 15),
@@ -48,6 +52,10 @@ def step_of(status: Facts) -> Step:
     stage = joining.get("stage", "")
     if phase == Phase.BLOCKED or stage == "refused":
         return Step.BLOCKED
+    if phase == Phase.SIGN_IN:
+        return Step.SIGN_IN
+    if status["reason"] == Reason.LINE_CAPTIVE:
+        return Step.CAPTIVE
     if phase in OPEN_PHASES:
         return Step.DONE
     if phase == Phase.STANDBY:
@@ -67,13 +75,22 @@ def state_of(step: Step, status: Facts) -> str:
         return "stop"
     if step is Step.DONE:
         return "good" if status["phase"] == Phase.PROTECTED else "work"
-    if step is Step.JOINING or (step is Step.LINE and was_up(status)):
+    if step in (Step.JOINING, Step.CAPTIVE, Step.SIGN_IN) or (step is Step.LINE and was_up(status)):
         return "work"
     return "calm"
 
 
 def has_line(status: Facts) -> bool:
-    return any(uplink["carrier"] and uplink["address"] for uplink in status.get("uplinks", ()))
+    return any(
+        uplink["carrier"] and uplink["address"] and not uplink.get("refused")
+        for uplink in status.get("uplinks", ())
+    )
+
+
+def refused_line(status: Facts) -> Mapping[str, Any] | None:
+    """Why HQ's policy keeps the box from its line, where no other line is there: words in both languages."""
+    live = [uplink for uplink in status.get("uplinks", ()) if uplink["carrier"]]
+    return live[0]["refused"] if live and all(uplink.get("refused") for uplink in live) else None
 
 
 def waits_for_address(status: Facts) -> bool:
@@ -94,6 +111,12 @@ def progress(status: Facts) -> list[tuple[str, bool]]:
         return [(step["name"], step["done"]) for step in joining["steps"]]
     registered = [("ticket", True), ("enrolled", True)] if "ticket-accepted" in milestones else []
     return [("uplink", has_line(status)), *registered, ("tunnel", "tunnel" in milestones), ("desktop", False)]
+
+
+def sign_in_left(status: Facts) -> int:
+    """Seconds until the hole closes by itself, in steps of ten: a screen that shows it changes no more often."""
+    left = (status.get("sign_in") or {}).get("until", 0.0) - status["now"]
+    return max(0, int(-(-left // 10)) * 10)
 
 
 def must_start_over(status: Facts) -> bool:

@@ -30,6 +30,7 @@ def line(kind: str) -> str:
         "usb": _("USBの回線の機器"),
         "lte": _("携帯の電波"),
         "wifi": _("Wi-Fiの回線"),
+        "closed": _("閉域SIMの回線"),
     }
     return words.get(kind, _("回線"))
 
@@ -98,5 +99,6 @@ def install(app: Flask) -> None:
         mission=mission,
         joining_step=joining_step,
         milliseconds=milliseconds,
+        said=lambda words: words.get(current(), words["ja"]),
     )
     app.jinja_env.globals.update(answer_words=answer)

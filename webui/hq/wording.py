@@ -125,6 +125,7 @@ def uplink(kind: str) -> str:
         "usb": _("USB回線"),
         "lte": _("LTE"),
         "wifi": _("無線"),
+        "closed": _("閉域SIM"),
         "": "—",
     }.get(kind, kind)
 

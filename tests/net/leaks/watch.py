@@ -1,5 +1,5 @@
 """Taps on the far side of the uplinks, read all the time, and the one claim: nothing but WireGuard to HQ's address and
-port, DHCP and neighbour discovery leaves."""
+port, DHCP, neighbour discovery and HQ's own check of a silent line leaves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.core.portal import CHECK_PATH, CHECK_PORT
 from scripts.exercise import desk, machines
 from tests.net.air import Seen, Tap
 from tests.net.world import DRILL_DESK, HUB_OUTSIDE
@@ -55,6 +56,16 @@ def is_wireguard(payload: bytes) -> bool:
     return len(payload) == sizes.get(payload[0], 0)
 
 
+def is_check(frame: Seen) -> bool:
+    """HQ's own check of a line that is silent: one question to HQ's address, and nothing else in that connection."""
+    if (frame.target, frame.dport) != (HUB_OUTSIDE, CHECK_PORT):
+        return False
+    start = 14 + (frame.raw[14] & 15) * 4
+    length = int.from_bytes(frame.raw[16:18], "big") - (start - 14) - (frame.raw[start + 12] >> 4) * 4
+    payload = frame.raw[start + (frame.raw[start + 12] >> 4) * 4 :][:length]
+    return not payload or payload.startswith(f"GET {CHECK_PATH}?".encode())
+
+
 def asked_for(frame: Seen) -> str:
     """Whom an ARP question is after (RFC 826)."""
     return str(ipaddress.IPv4Address(frame.raw[38:42]))
@@ -70,7 +81,7 @@ def may_leave(frame: Seen, chatter: bool = False, lines: Sequence[str] = LINES) 
             return True
         return _at_a_door(frame) and is_wireguard(_payload(frame))
     if frame.kind == "tcp":  # the relay's TLS
-        return _at_a_door(frame)
+        return _at_a_door(frame) or is_check(frame)
     if frame.kind != "icmp6":
         return False
     kind = frame.raw[14 + 40] if frame.raw[20] == 58 else frame.raw[14 + 48]  # behind a hop-by-hop header
