@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,13 @@ from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge,
 from appliance.core.plan import shown
 from appliance.core.policy import at_line, carried, judged
 from appliance.core.portal import Check, check_wanted
-from appliance.core.uplinks import NO_POLICY, Choice, choose, lines_to_ask, mark_active, pace_for, uplinks_of
+from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
 from appliance.host.probe import Target
 from appliance.letters import Letters
+from appliance.memory import NEVER, Memory
 from appliance.proving import Proving
 from appliance.request import text
 from appliance.seating import Seating
@@ -54,41 +55,6 @@ LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the not
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
 LOOK_WHILE_SEARCHING = 0.5  # seconds, while a line is silent and every door is asked
-NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
-
-
-@dataclass(slots=True)
-class Memory:
-    """What the box remembers while it runs; nothing of it has to survive a power cut."""
-
-    status: Status | None = None
-    choice: Choice = field(default_factory=Choice)
-    asked_since: float = 0.0
-    key_since: float = 0.0
-    letter_at: float = NEVER
-    reported_at: float = NEVER
-    reported: tuple[Phase, Reason] | None = None  # what HQ was told last
-    sequence: int = 0
-    mtu: int = path_mtu.START
-    begun: bool = False
-    shaken_key: str = ""
-    milestones: dict[str, float] = field(default_factory=dict)
-    told_proof: float = 0.0
-    proved_mission: float = 0.0
-
-    def shift(self, seconds: float) -> None:
-        """The clock was set: what we remember moves along, or what waits for a time would never come."""
-        if not seconds:
-            return
-        self.choice = self.choice.moved(seconds)
-        if self.asked_since:
-            self.asked_since += seconds
-        self.key_since += seconds
-        self.letter_at += seconds
-        self.reported_at += seconds
-        self.milestones = {k: v + seconds for k, v in self.milestones.items()}
-        if self.status is not None:
-            self.status = replace(self.status, since=self.status.since + seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
