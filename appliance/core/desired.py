@@ -47,6 +47,7 @@ from appliance.core.programs import (
     hub_programs,
     staff_pages,
 )
+from appliance.core.settings import box_sysctls
 from appliance.core.uplinks import FIRST_UPLINK_TABLE, SPARE_METRIC, TUNNEL_TABLE
 
 BRIDGE = "br-lan"
@@ -106,7 +107,7 @@ def field_box(
     rules = replace(rules, seats=seats, any_laptop=any_laptop, hole=hole, segment=mtu - path_mtu.HEADERS)
     return Desired(
         namespaces=frozenset({machine.field}),
-        sysctls=_box_sysctls(machine),
+        sysctls=box_sysctls(machine, bridge=BRIDGE, veth=VETH),
         firewalls=(
             Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
             Firewall(
@@ -245,44 +246,6 @@ def _outside_ruleset(
 
 def _asked_for_nat64(uplinks: tuple[Uplink, ...]) -> list[tuple[str, str]]:
     return [(x.link, y) for x in uplinks if x.lease and x.six and not x.lease.nat64 for y in x.lease.dns]
-
-
-def _box_sysctls(machine: Machine) -> frozenset[Sysctl]:
-    outside = {
-        "net/ipv4/ip_forward": "0",
-        "net/ipv4/conf/all/rp_filter": "0",  # no default route in main: even loose checking would drop replies
-        "net/ipv4/conf/default/rp_filter": "0",
-        "net/ipv4/conf/all/arp_ignore": "1",
-        # What crosses the bridge is layer 2 only: this namespace's rules must not see it, let alone drop it.
-        "net/bridge/bridge-nf-call-iptables": "0",
-        "net/bridge/bridge-nf-call-ip6tables": "0",
-        "net/bridge/bridge-nf-call-arptables": "0",
-        f"net/ipv6/conf/{BRIDGE}/disable_ipv6": "1",
-        f"net/ipv6/conf/{VETH}/disable_ipv6": "1",
-    }
-    for name in machine.uplinks:
-        outside[f"net/ipv4/conf/{name}/rp_filter"] = "0"
-        outside[f"net/ipv6/conf/{name}/accept_ra"] = (
-            "0"  # a router's word is read by us, into a table of its own
-        )
-        outside[f"net/ipv6/conf/{name}/accept_redirects"] = "0"
-    for name in machine.ports:
-        outside[f"net/ipv6/conf/{name}/disable_ipv6"] = "1"
-    field = {
-        "net/ipv4/ip_forward": "1",
-        "net/ipv4/ip_unprivileged_port_start": "80",  # the pages' server needs no privilege
-        "net/ipv4/icmp_ratelimit": "0",  # every refusal is told: programs fail fast, and a proof can count on it
-        "net/ipv4/conf/all/arp_ignore": "1",  # the tunnel's address is nobody's business on the LAN
-        "net/ipv4/conf/all/rp_filter": "1",
-        "net/ipv4/conf/all/accept_redirects": "0",
-        "net/ipv4/conf/all/send_redirects": "0",
-        "net/ipv6/conf/all/disable_ipv6": "1",
-        "net/ipv6/conf/default/disable_ipv6": "1",
-    }
-    return frozenset(
-        {Sysctl(namespace=machine.outside, key=k, value=v) for k, v in outside.items()}
-        | {Sysctl(namespace=machine.field, key=k, value=v) for k, v in field.items()}
-    )
 
 
 def _links_up(machine: Machine) -> frozenset[tuple[str, str]]:
