@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class Noroshi(Subject):
     def __init__(self, world: World) -> None:
         super().__init__(world.place)
         self.world, self.box = world, ""
+        self._aiming = threading.Lock()
+        self._standing: tuple[str, str] | None = None
         lan.speak_six(world.place)
         lines = [(world.namespace(x), "lan0") for x in ("router-a", "router-b")]
         self._watch = Watch(lines, [(world.namespace("hq"), "corp0")])
@@ -63,8 +66,9 @@ class Noroshi(Subject):
     # ------------------------------------------------------------------------------------- who fires
 
     def stations(self) -> tuple[Station, ...]:
-        address, gateway = self.laptop_address
-        lan.aim(self.place, "laptop", address, gateway, self.lan_mac or self.deaf_mac)
+        with self._aiming:
+            address, gateway = self._standing or self.laptop_address
+            lan.aim(self.place, "laptop", address, gateway, self.lan_mac or self.deaf_mac)
         found = [volley.from_laptop(self.place.namespace("laptop"))]
         found += volley.from_box(self.place.namespace("box"), (NOBODY, 0), ("eth0", "usb0"))
         if self.has_field():
@@ -124,7 +128,7 @@ class Noroshi(Subject):
         self.world.unhush_desk()
         self.world.forget()
         run("ip", "-n", self.world.namespace("internet"), "link", "set", "hq0", "up")
-        self.box, self._lan = "", ""
+        self.box, self._lan, self._standing = "", "", None
 
     def step(self, phase: str) -> None:
         {
@@ -289,7 +293,9 @@ class Noroshi(Subject):
             return
         laptop = self.place.namespace("laptop")
         for address, gateway in {("10.86.86.40/26", WIZARD), self.laptop_address}:
-            lan.aim(self.place, "laptop", address, gateway, self.lan_mac)
+            with self._aiming:  # whoever fires meanwhile stands there, too
+                self._standing = (address, gateway)
+                lan.aim(self.place, "laptop", address, gateway, self.lan_mac)
             assert air.tcp(laptop, WIZARD, 80) == "open", "the pages"
             may = self.phase in OPEN_PHASES and not address.startswith("10.86.")
             reached = air.tcp(laptop, desk.ADDRESS, desk.PORT, 1.0)
@@ -299,6 +305,7 @@ class Noroshi(Subject):
                 assert reached not in air.PASSES, f"{host}:{port} is {reached} from {address}"
             for host in (HUB, CORPORATE, desk.ADDRESS):
                 assert air.ping(laptop, host, 0.2) != "answered", f"{host} answers {address}"
+        self._standing = None
 
 
 def addresses_in(network: str) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from tests.net.world import DRILL_DESK, HUB_OUTSIDE
 DESKTOPS = (desk.ADDRESS, DRILL_DESK)
 SETTLING = 0.15  # seconds until a frame that left was read
 LINES = ("192.168.1.0/24", "192.168.8.0/24")
+LINE_SERVERS = ("192.168.1.1", "192.168.8.1", "2001:db8:1::1")
+LOOKED_UP = (b"\x02hq\x07example\0", b"\x08ipv4only\x04arpa\0")  # as a question names them (RFC 1035)
 SOLICIT, ADVERTISE, ROUTER_SOLICIT, LISTENER = 135, 136, 133, 143  # ICMPv6 types, RFC 4861 and RFC 3810
 
 
@@ -66,6 +68,11 @@ def is_check(frame: Seen) -> bool:
     return not payload or payload.startswith(f"GET {CHECK_PATH}?".encode())
 
 
+def is_lookup(frame: Seen) -> bool:
+    """A question for HQ's name, or for the NAT64's prefix (RFC 7050), to the line's own name server."""
+    return frame.target in LINE_SERVERS and any(x in frame.raw for x in LOOKED_UP)
+
+
 def asked_for(frame: Seen) -> str:
     """Whom an ARP question is after (RFC 826)."""
     return str(ipaddress.IPv4Address(frame.raw[38:42]))
@@ -74,8 +81,11 @@ def asked_for(frame: Seen) -> str:
 def may_leave(frame: Seen, chatter: bool = False, lines: Sequence[str] = LINES) -> bool:
     """`chatter`: without any rules the kernel also announces its own multicast groups. `lines`: the networks that the
     mobile routers have."""
-    if frame.kind == "arp":
-        return any(ipaddress.ip_address(asked_for(frame)) in ipaddress.ip_network(x) for x in lines)
+    if frame.kind == "arp":  # a socket bound to a line that has no route yet asks for HQ itself next door
+        wanted = ipaddress.ip_address(asked_for(frame))
+        return str(wanted) == HUB_OUTSIDE or any(wanted in ipaddress.ip_network(x) for x in lines)
+    if frame.kind == "udp" and frame.dport == 53 and frame.target != HUB_OUTSIDE:
+        return is_lookup(frame)
     if frame.kind == "udp":
         if (frame.sport, frame.dport) == (68, 67):
             return True
