@@ -36,10 +36,12 @@ from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge,
 from appliance.core.plan import shown
 from appliance.core.policy import at_line, carried, judged
 from appliance.core.portal import Check, check_wanted
+from appliance.core.queues import decide, shapers
 from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
 from appliance.host.clock import Clock
+from appliance.host.gauge import gauged
 from appliance.host.probe import Target
 from appliance.letters import Letters
 from appliance.memory import NEVER, Memory
@@ -200,6 +202,10 @@ class FieldRole:
             hole=hole,
             mtu=memory.mtu,
         )
+        memory.queues = decide(memory.queues, memory.choice.link, observed)
+        if desired.tunnel is not None and desired.tunnel.peers:
+            held = shapers(memory.queues, memory.choice.link, observed, machine, assignment)
+            desired = replace(desired, shapers=held)
         # Without a session the next handshake would wait for five seconds, whatever door it is for.
         renewal = self._time.take_renewal() or (
             climbing.changed and (facts.handshake_age is None or facts.handshake_age > HANDSHAKE_FRESH)
@@ -339,7 +345,8 @@ class FieldRole:
     def _aim(self, snapshot: Snapshot) -> None:
         tunnel, config = snapshot.desired.tunnel, self._config
         is_open = snapshot.status.phase in OPEN_PHASES
-        pace = pace_for(snapshot.uplinks, in_use=is_open and bool(snapshot.observed.laptops))
+        in_use = is_open and bool(snapshot.observed.laptops)
+        pace = pace_for(snapshot.uplinks, in_use=in_use)
         choice, ways = self._memory.choice, self._climbing.endpoints()
         lines = lines_to_ask(config, tunnel, snapshot.uplinks, choice, pace, ways)
         entrance = self._climbing.standing()
@@ -356,6 +363,7 @@ class FieldRole:
                 questions=self._climbing.questions() if tunnel else NO_QUESTIONS,
                 line=path_mtu.line_to_measure(snapshot.uplinks),
                 portal=snapshot.check,
+                gauged=gauged(config, snapshot.desired, in_use=in_use),
             )
         )
 

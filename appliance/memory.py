@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from appliance.core import path_mtu
 from appliance.core.machine import Status
 from appliance.core.model import Phase, Reason
+from appliance.core.queues import Queues
 from appliance.core.uplinks import Choice
 
 NEVER = float("-inf")  # by a clock that begins in 1970, zero was a few seconds ago
@@ -18,6 +19,7 @@ class Memory:
 
     status: Status | None = None
     choice: Choice = field(default_factory=Choice)
+    queues: Queues = field(default_factory=Queues)
     asked_since: float = 0.0
     key_since: float = 0.0
     letter_at: float = NEVER

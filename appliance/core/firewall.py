@@ -242,7 +242,7 @@ def hub(
         "ct state untracked meta l4proto udp accept",  # the tunnel's outer packets, below
         'iifname "lo" accept',
         f'iifname "{tunnel}" ip daddr {hub_address} tcp dport {INTAKE_PORT} accept',
-        f'iifname "{tunnel}" ip daddr {hub_address} icmp type echo-request accept',
+        f'iifname "{tunnel}" ip daddr {hub_address} icmp type {{ echo-request, timestamp-request }} accept',
         f'iifname "{tunnel}" ct state established,related accept',
         f'iifname "{tunnel}" {REJECT}',
         f'iifname != {{ "{tunnel}", "lo" }} tcp dport {INTAKE_PORT} drop',
@@ -396,7 +396,7 @@ def _field_output(r: FieldRules) -> str:
     if r.hub_address:
         to_hub = f'oifname "{r.tunnel}" ip daddr {_literal(r.hub_address)}'
         rules += [
-            f"{to_hub} icmp type {{ echo-request, echo-reply }} accept",
+            f"{to_hub} icmp type {{ echo-request, echo-reply, timestamp-request }} accept",
             f"{to_hub} meta skuid {r.courier_uid} tcp dport {INTAKE_PORT} accept",
         ]
     if r.phase in OPEN_PHASES:

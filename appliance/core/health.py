@@ -53,6 +53,7 @@ def report(
         "uplink": _used(active, ways.get(active.link), ladder_of(config)) if active else None,
         "round_trip": round(observed.hub.round_trip, 4) if observed.hub.last_answer else None,
         "loss": round(observed.hub.loss, 3),
+        "line": rates(observed),
         "handshake_age": round(observed.now - handshake, 1) if handshake else None,
         "laptops": len(observed.laptops),
         "devices": sorted({known[x.mac].name for x in observed.laptops if x.mac in known}),
@@ -133,6 +134,7 @@ def status_view(
             "loss": observed.hub.loss,
             "quality": quality(observed),
         },
+        "line": rates(observed),
         "access_point": (
             {"ssid": access_point.ssid, "passphrase": access_point.passphrase.reveal()}
             if access_point
@@ -175,6 +177,12 @@ def _used(active: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str
         "kind": active.kind,
         **({"door": rung.door} if rung and unusual else {}),
     }
+
+
+def rates(observed: Observed) -> dict[str, int]:
+    """To what the tunnel is held on the line in use, bit/s; 0 where no queue was seen."""
+    held = {x.down: x.rate for x in observed.shapers}
+    return {"up": held.get(False, 0), "down": held.get(True, 0)}
 
 
 def _uplink(x: Uplink, rung: Rung | None, ladder: Sequence[Rung]) -> dict[str, Any]:

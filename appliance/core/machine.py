@@ -6,6 +6,7 @@ Times are seconds since the epoch (float) unless a name says otherwise; networks
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -168,6 +169,42 @@ class Firewall:
     ruleset: str  # complete text for `nft -f -`
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Shaper:
+    """The tunnel, held to a rate in one direction and shared out; core/queues.py says why."""
+
+    namespace: str
+    link: str  # the tunnel
+    down: bool  # what comes from HQ; else what leaves for it
+    rate: int  # bit/s, with `overhead` octets counted for each packet
+    overhead: int = 0
+    lan: str = ""  # each address of this network has a queue of its own; "" for one queue
+    screens: tuple[int, ...] = ()  # ports that go before others
+
+    @property
+    def layout(self) -> int:
+        """A number for everything but the rate, which the kernel keeps for us as the discipline's handle."""
+        text = f"{self.overhead} {self.lan} {self.screens}"
+        return 0x4000 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:2], "big") % 0x4000
+
+    @property
+    def in_force(self) -> ShaperState:
+        return ShaperState(
+            namespace=self.namespace, link=self.link, down=self.down, rate=self.rate, layout=self.layout
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ShaperState:
+    """What is in force; 0 and 0 where something is there, but not whole or not ours."""
+
+    namespace: str
+    link: str
+    down: bool
+    rate: int
+    layout: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     """What the machine should be. `owned_*` say where undesired things are ours to remove."""
@@ -187,6 +224,7 @@ class Desired:
     rules: frozenset[Rule] = frozenset()
     owned_rules: tuple[str, int, int] | None = None  # namespace, first and last preference
     hole: Hole | None = None
+    shapers: frozenset[Shaper] = frozenset()
     files: frozenset[FileContent] = frozenset()
     units: tuple[Unit, ...] = ()
     unit_names: frozenset[str] = frozenset()  # every unit we may ever run; stopped when not in `units`
@@ -290,6 +328,25 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One way of the line in use. Rates in bit/s on the line; `carried` is what got through to the far end."""
+
+    rate: float = 0.0
+    carried: float = 0.0  # 0 = not known
+    delay: float = 0.0  # seconds added lately, at least
+    noise: float = 0.0  # seconds that this line adds when idle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What goes over the line in use. `at` is by a clock that nobody sets."""
+
+    at: float
+    up: Stream = Stream()
+    down: Stream = Stream()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
     """The machine's own health, for reports."""
 
@@ -329,6 +386,9 @@ class Observed:
     doors: tuple[DoorProbe, ...] = ()
     found: tuple[str, ...] = ()  # addresses that HQ's name had lately
     routers: tuple[tuple[str, str], ...] = ()  # uplink, hardware address of its router
+    load: Load | None = None
+    shapers: frozenset[ShaperState] = frozenset()
+    shapes: bool = True  # False once this kernel turned out not to be able to
     desktops: tuple[DesktopProbe, ...] = ()
     portal: PortalProbe = PortalProbe()
     hole: Hole | None = None  # the relay that runs
@@ -392,6 +452,7 @@ class Machine:
     python: str = "/usr/bin/python3"
     lease_script: str = "/usr/lib/noroshi/lease-script"  # what the DHCP client calls
     model: str = "PC"
+    keeps_rates: bool = True  # holds the tunnel below what a line carries, once a queue was seen on it
     sets_clock: bool = False  # only where no other system on this kernel needs its own time
     web_hosts: tuple[str, ...] = ()  # names besides our own by which people may open our pages
     web_uid: int = 64301

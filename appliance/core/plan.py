@@ -19,6 +19,7 @@ from appliance.core.machine import (
     Peer,
     Route,
     Rule,
+    Shaper,
     Sysctl,
     Tunnel,
     TunnelState,
@@ -106,6 +107,18 @@ class RemoveRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetShaper:
+    shaper: Shaper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveShaper:
+    namespace: str
+    link: str
+    down: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFile:
     file: FileContent
 
@@ -146,6 +159,8 @@ Step = (
     | RemoveRoute
     | AddRule
     | RemoveRule
+    | SetShaper
+    | RemoveShaper
     | WriteFile
     | RestartUnit
     | StopUnit
@@ -179,6 +194,7 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_links(desired, observed, of_tunnel=True),
         *_addresses(desired, observed, of_tunnel=True),
         *_routes(desired, observed, of_tunnel=True),
+        *_shapers(desired, observed),
         *_files(desired, observed),
         *_units(desired, observed),
         *_hole(desired, observed),
@@ -348,6 +364,20 @@ def _rules(desired: Desired, observed: Observed) -> list[Step]:
     owned = {x for x in observed.rules if x.namespace == namespace and first <= x.preference <= last}
     steps: list[Step] = [AddRule(rule=x) for x in sorted(desired.rules - observed.rules)]
     steps += [RemoveRule(rule=x) for x in sorted(owned - desired.rules)]
+    return steps
+
+
+def _shapers(desired: Desired, observed: Observed) -> list[Step]:
+    """One of another rate or layout is changed where it stands: packets wait in it."""
+    wanted = {(x.namespace, x.link, x.down) for x in desired.shapers}
+    steps: list[Step] = [
+        SetShaper(shaper=x) for x in sorted(desired.shapers) if x.in_force not in observed.shapers
+    ]
+    steps += [
+        RemoveShaper(namespace=x.namespace, link=x.link, down=x.down)
+        for x in sorted(observed.shapers)
+        if (x.namespace, x.link, x.down) not in wanted
+    ]
     return steps
 
 

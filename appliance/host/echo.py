@@ -29,7 +29,7 @@ def request(identity: int, sequence: int, size: int = HEADERS + len(_BODY)) -> b
     """`size`: of the whole packet, an even number."""
     body = _BODY.ljust(size - HEADERS, b"\0")
     header = struct.pack("!BBHHH", 8, 0, 0, identity, sequence)
-    return struct.pack("!BBHHH", 8, 0, _checksum(header + body), identity, sequence) + body
+    return struct.pack("!BBHHH", 8, 0, checksum(header + body), identity, sequence) + body
 
 
 def reply(packet: bytes, identity: int) -> int | None:
@@ -41,7 +41,7 @@ def reply(packet: bytes, identity: int) -> int | None:
     return number if (kind, code, theirs) == (0, 0, identity) else None
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """RFC 1071."""
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)

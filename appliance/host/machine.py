@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +24,8 @@ from appliance.core.machine import (
     Observed,
     PortalProbe,
     Rule,
+    Shaper,
+    ShaperState,
     Tunnel,
     TunnelState,
     Unit,
@@ -37,6 +40,7 @@ from appliance.host.nft import Rulesets
 from appliance.host.probe import Probes
 from appliance.host.relay import Relay
 from appliance.host.run import Failed
+from appliance.host.shaping import Shaping
 from appliance.host.units import ProcessUnits
 
 GO = "wireguard-go"
@@ -68,6 +72,7 @@ class RealMachine:
         self._netlink = Netlink()
         self._rulesets = Rulesets()
         self._probes = probes
+        self._shaping, self._shapes = Shaping(self._netlink), True
         self.units = ProcessUnits(Path(machine.run), dict(environment))
         self._relay = Relay(machine.outside, machine.field, machine.portal_uid)
         self._known: frozenset[str] = frozenset()
@@ -99,6 +104,9 @@ class RealMachine:
             doors=probes.doors if probes else (),
             found=probes.found if probes else (),
             routers=self._netlink.routers(self._machine.outside, leases) if probes else (),
+            load=probes.load if probes else None,
+            shapers=self._held(tunnel),
+            shapes=self._shapes,
             desktops=probes.desktops if probes else (),
             portal=probes.portal if probes else PortalProbe(),
             hole=self._relay.hole,
@@ -122,6 +130,12 @@ class RealMachine:
             at=self._moments.held("hub", hub.at),
             last_answer=self._moments.held("answer", hub.last_answer),
         )
+
+    def _held(self, tunnel: str) -> frozenset[ShaperState]:
+        """Looked for at the very first turn, too: what is in force was measured by the daemon before."""
+        if self._probes is None or self._machine.field not in namespaces.names():
+            return frozenset()
+        return self._shaping.read(self._machine.field, tunnel)
 
     def _spaces(self, desired: Desired | None) -> frozenset[str]:
         wanted = {self._machine.outside, *(desired.namespaces if desired else ())}
@@ -204,6 +218,10 @@ class RealMachine:
                 self._netlink.add_rule(rule)
             case steps.RemoveRule(rule=rule):
                 self._netlink.remove_rule(rule)
+            case steps.SetShaper(shaper=shaper):
+                self._shape(shaper)
+            case steps.RemoveShaper(namespace=namespace, link=link, down=down):
+                self._shaping.remove(namespace, link, down=down)
             case steps.WriteFile(file=file):
                 files.write_atomically(Path(file.path), file.content, file.mode)
             case steps.RestartUnit(unit=unit):
@@ -216,6 +234,14 @@ class RealMachine:
                 self._relay.close()
             case _:
                 assert_never(step)
+
+    def _shape(self, shaper: Shaper) -> None:
+        """A kernel that cannot is no fault: desktops stay open, only a download may slow them down."""
+        try:
+            self._shaping.set(shaper)
+        except (Failed, NetlinkError) as error:
+            sys.stderr.write(f"noroshi: rates are not kept: {error}\n")
+            self._shapes = False
 
     def _line_changed(self) -> None:
         """The tunnel's packets leave by another way now: the device must not insist on its old address, and the

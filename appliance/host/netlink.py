@@ -222,6 +222,12 @@ class Netlink:
             raise
         return True
 
+    def add_intermediate(self, namespace: str, name: str) -> None:
+        """A device that packets are led through on their way in (ifb)."""
+        with _already_there():
+            self._at(namespace).link("add", ifname=name, kind="ifb")
+        self.set_up(namespace, name)
+
     def remove_link(self, namespace: str, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._at(namespace).link("del", index=self.index(namespace, name))

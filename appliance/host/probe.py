@@ -23,6 +23,7 @@ from appliance.core.machine import (
     HubProbe,
     LineProbe,
     LineState,
+    Load,
     PathProbe,
     PortalProbe,
 )
@@ -32,6 +33,8 @@ from appliance.core.portal import Check
 from appliance.core.uplinks import Lines
 from appliance.host import echo
 from appliance.host.finder import Finder
+from appliance.host.gauge import NOTHING as NOT_GAUGED
+from appliance.host.gauge import Gauge, Gauged
 from appliance.host.greeting import greet_desktop
 from appliance.host.line_check import LineCheck
 from appliance.host.lookup import Lookup
@@ -62,6 +65,7 @@ class Target:
     line: str = ""  # the one in use: what the size of its packets is remembered by
     search: Search = NOTHING
     questions: Questions = NO_QUESTIONS
+    gauged: Gauged = NOT_GAUGED
 
 
 class Probes:
@@ -85,6 +89,7 @@ class Probes:
         self._finder = Finder(outside, wake)
         self._lookup = Lookup(outside, wake)
         self._portal = PortalCheck(outside, portal_uid, wake)
+        self._gauge = Gauge(field, wake)
         self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
         self._line = 0  # counts changes of line
@@ -114,6 +119,10 @@ class Probes:
         return self._portal.probe
 
     @property
+    def load(self) -> Load | None:
+        return self._gauge.load
+
+    @property
     def desktops(self) -> tuple[DesktopProbe, ...]:
         return tuple(self._desktops.values())
 
@@ -123,6 +132,7 @@ class Probes:
         self._finder.start()
         self._lookup.start()
         self._portal.start()
+        self._gauge.start()
         threading.Thread(target=self._watch_hub, name="hub", daemon=True).start()
         threading.Thread(target=self._watch_desktops, name="desktops", daemon=True).start()
 
@@ -136,6 +146,7 @@ class Probes:
         self._finder.aim(target.search)
         self._lookup.aim(target.questions)
         self._portal.aim(target.portal)
+        self._gauge.aim(target.gauged)
         if (before.hub, before.tunnel_key) != (target.hub, target.tunnel_key):
             self._hub = HubProbe()
         if before.desktops != target.desktops:
@@ -152,6 +163,7 @@ class Probes:
     def line_changed(self) -> None:
         """Ask at once, so that the hub learns where we are; what the old line lost says nothing of the new one."""
         self._line += 1
+        self._gauge.line_changed()
         self._due.clear()
         self._hub = replace(self._hub, state=LineState.UNKNOWN)
         self._rouse()

@@ -98,6 +98,15 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             return replace(state, rules=state.rules | {rule})
         case steps.RemoveRule(rule=rule):
             return replace(state, rules=state.rules - {rule})
+        case steps.SetShaper(shaper=shaper):
+            _link(state, shaper.namespace, shaper.link)
+            place = (shaper.namespace, shaper.link, shaper.down)
+            others = {x for x in state.shapers if (x.namespace, x.link, x.down) != place}
+            return replace(state, shapers=frozenset(others | {shaper.in_force}))
+        case steps.RemoveShaper(namespace=namespace, link=name, down=down):
+            place = (namespace, name, down)
+            kept = {x for x in state.shapers if (x.namespace, x.link, x.down) != place}
+            return replace(state, shapers=frozenset(kept))
         case steps.WriteFile(file=file):
             written = {**dict(state.files), file.path: digest(file.content)}
             return replace(state, files=tuple(sorted(written.items())))
@@ -127,6 +136,7 @@ def without_link(state: Observed, namespace: str, name: str) -> Observed:
         links=tuple(x for x in state.links if (x.namespace, x.name) != (namespace, name)),
         addresses=frozenset(x for x in state.addresses if (x.namespace, x.link) != (namespace, name)),
         routes=frozenset(x for x in state.routes if (x.namespace, x.link) != (namespace, name)),
+        shapers=frozenset(x for x in state.shapers if (x.namespace, x.link) != (namespace, name)),
     )
 
 

@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
 
 
 def listing() -> str:
-    lines = [f"  {x.name:<11} {x.line}" for x in BENCHMARKS.values()]
+    lines = [f"  {x.name:<14} {x.line}" for x in BENCHMARKS.values()]
     return "\n".join(["scripts/bench NAME [--json FILE] [--runs N]", *lines])
 
 

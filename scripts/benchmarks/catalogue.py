@@ -65,6 +65,12 @@ BENCHMARKS = {
             module="scripts.benchmarks.relay",
         ),
         Benchmark(
+            name="responsiveness",
+            line="a key to the desktop and back while others fill the line, with queue control and without",
+            runs=1,
+            module="scripts.benchmarks.responsiveness",
+        ),
+        Benchmark(
             name="throughput",
             line="laptop to desktop through the box, against plain wg-quick (runs: pairs A, B)",
             runs=5,

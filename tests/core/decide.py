@@ -21,10 +21,12 @@ from appliance.core.plan import (
     RemoveAddress,
     RemoveRoute,
     RemoveRule,
+    RemoveShaper,
     RemoveTunnel,
     RestartUnit,
     SetFirewall,
     SetLinkUp,
+    SetShaper,
     SetSysctl,
     SetTunnel,
     Step,
@@ -99,6 +101,10 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
         case AddRule(rule=x) | RemoveRule(rule=x):
             words = [x.namespace or "outside", str(x.preference), str(x.table), hex(x.mark), x.incoming]
             words += ["IPv6"] if x.family == 6 else []
+        case SetShaper(shaper=x):
+            words = [x.namespace, x.link, "down" if x.down else "up", str(x.rate)]
+        case RemoveShaper(namespace=namespace, link=link, down=down):
+            words = [namespace, link, "down" if down else "up"]
         case WriteFile(file=x):
             words = [x.path, oct(x.mode)]
         case OpenHole(hole=x):

@@ -90,6 +90,11 @@ def milliseconds(seconds: float | None) -> str:
     return "—" if seconds is None else f"{round(seconds * 1000)} ms"
 
 
+def megabits(rate: int) -> str:
+    """A measured rate in figures; where none was needed, in words."""
+    return f"{rate / 1e6:.1f} Mbit/s" if rate else _("抑えていません")
+
+
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         clock=clock,
@@ -100,5 +105,6 @@ def install(app: Flask) -> None:
         joining_step=joining_step,
         milliseconds=milliseconds,
         said=lambda words: words.get(current(), words["ja"]),
+        megabits=megabits,
     )
     app.jinja_env.globals.update(answer_words=answer)
