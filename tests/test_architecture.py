@@ -43,7 +43,7 @@ HQ_WEB_MAY = (*WEB_MAY, "appliance.hub.people", "appliance.hub.board", "applianc
 SUBPROCESS = {
     "appliance/host/run.py": "every outside program that answers",
     "appliance/host/portal.py": "reads a stranger's answer in a child that may die",
-    "appliance/host/relay.py": "a phone's way out that ends with the daemon: no unit outlives it",
+    "appliance/host/sign_in.py": "a phone's way out that ends with the daemon: no unit outlives it",
     "appliance/host/units.py": "every process that keeps running, where no systemd does it",
     "webui/photo.py": "reads foreign photos in a child that may die",
 }

@@ -1,5 +1,5 @@
 """Sign-in pages on a line (captive portals): when to look for one, what an answer means, and the hole by which one
-phone may pass it. Pure; `appliance/signing_in.py` remembers, `host/portal.py` and `host/relay.py` act.
+phone may pass it. Pure; `appliance/signing_in.py` remembers, `host/portal.py` and `host/sign_in.py` act.
 
 Whoever answers HQ's check instead of HQ stands in between: HQ signs a number that nobody knew before.
 """

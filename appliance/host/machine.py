@@ -38,9 +38,9 @@ from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
 from appliance.host.nft import Rulesets
 from appliance.host.probe import Probes
-from appliance.host.relay import Relay
 from appliance.host.run import Failed
 from appliance.host.shaping import Shaping
+from appliance.host.sign_in import SignIn
 from appliance.host.units import ProcessUnits
 
 GO = "wireguard-go"
@@ -74,7 +74,7 @@ class RealMachine:
         self._probes = probes
         self._shaping, self._shapes = Shaping(self._netlink), True
         self.units = ProcessUnits(Path(machine.run), dict(environment))
-        self._relay = Relay(machine.outside, machine.field, machine.portal_uid)
+        self._sign_in = SignIn(machine.outside, machine.field, machine.portal_uid)
         self._known: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------------------------- observing
@@ -109,7 +109,7 @@ class RealMachine:
             shapes=self._shapes,
             desktops=probes.desktops if probes else (),
             portal=probes.portal if probes else PortalProbe(),
-            hole=self._relay.hole,
+            hole=self._sign_in.hole,
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
@@ -229,9 +229,9 @@ class RealMachine:
             case steps.StopUnit(name=name):
                 self._stop_unit(name)
             case steps.OpenHole(hole=hole):
-                self._relay.open(hole)
+                self._sign_in.open(hole)
             case steps.CloseHole():
-                self._relay.close()
+                self._sign_in.close()
             case _:
                 assert_never(step)
 
@@ -302,7 +302,7 @@ class RealMachine:
 
     def dismantle(self) -> None:
         """Stop what we run and remove what we made, for the exercise; a box just loses its power."""
-        self._relay.close()
+        self._sign_in.close()
         self.units.stop_all()
         for namespace in sorted(self._known):
             for name in (self._machine.tunnel, BRIDGE):

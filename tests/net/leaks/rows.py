@@ -72,6 +72,6 @@ ROWS: tuple[Row, ...] = (
     Row(name="half a minute after the revocation was read", phases=("BLOCKED",), act=acts.silence_after_revocation),
     Row(name="sign-in hole: another phone", phases=("SIGN_IN",), not_yet="tests/net/test_sign_in.py shows it; not fired at by volleys yet"),
     Row(name="sign-in hole: other ports", phases=("SIGN_IN",), not_yet="tests/net/test_sign_in.py shows it; not fired at by volleys yet"),
-    Row(name="sign-in hole: after its time", phases=("SIGN_IN",), not_yet="tests/daemon/test_sign_in.py and tests/host/test_relay.py show it; not by volleys yet"),
+    Row(name="sign-in hole: after its time", phases=("SIGN_IN",), not_yet="tests/daemon/test_sign_in.py and tests/host/test_sign_in.py show it; not by volleys yet"),
     Row(name="software upgrade", phases=("PROTECTED",), not_yet="needs the image"),
 )  # fmt: skip

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from appliance.host import portal, relay
+from appliance.host import portal, sign_in
 
 
 def asked(said: bytes, seconds: float = 1.0, pause: float = 0.0, most: int = 4096) -> dict[str, object]:
@@ -85,7 +85,7 @@ def relaying(seconds: float) -> subprocess.Popen[bytes]:
     every = (*listeners, line, question)
     child = subprocess.Popen(
         (
-            sys.executable, "-IS", relay.INSIDE, str(seconds), ",".join(str(x.fileno()) for x in listeners),
+            sys.executable, "-IS", sign_in.INSIDE, str(seconds), ",".join(str(x.fileno()) for x in listeners),
             str(line.fileno()), str(question.fileno()), "192.0.2.53",
         ),
         stdin=subprocess.PIPE,

@@ -18,10 +18,10 @@ from appliance.host.namespaces import inside
 
 CONNECTIONS = 400  # in all; a phone that finds the internet has its mail to fetch, too
 QUESTIONS = 8  # name questions on their way at once
-INSIDE = str(Path(__file__).with_name("relay_inside.py"))
+INSIDE = str(Path(__file__).with_name("sign_in_inside.py"))
 
 
-class Relay:
+class SignIn:
     def __init__(self, outside: str, field: str, uid: int) -> None:
         self._outside, self._field, self._uid = outside, field, uid
         self._child: subprocess.Popen[bytes] | None = None
