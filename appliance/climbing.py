@@ -31,6 +31,7 @@ class Climbing:
         self._entrance = ladder.NO_ENTRANCE
         self._relay_until = 0.0
         self._mute_since = 0.0
+        self._heard = False
         self._now = 0.0
         self._active, self._active_since = ("", False), 0.0
         self.feet: Mapping[str, Foot] = {}  # replaced as a whole at every turn
@@ -87,6 +88,7 @@ class Climbing:
     def _mind_silence(self, observed: Observed, asked: float) -> None:
         """Since when HQ is silent at every door, whichever was tried; 0 while it is not, or not asked."""
         heard = observed.hub.last_answer and observed.now - observed.hub.last_answer < HUB_ANSWERED
+        self._heard = bool(heard)
         silent = bool(asked) and not heard
         self._mute_since = (self._mute_since or observed.now) if silent else 0.0
 
@@ -165,7 +167,12 @@ class Climbing:
         return any(x.quiet and self._now - x.quiet < ladder.HURRY_ENDS for x in self.feet.values())
 
     def ways(self) -> dict[str, Rung]:
-        return {link: x.rung for link, x in self.feet.items()}
+        """Where the lines stand, as far as HQ answers there: a door that was only tried is no way."""
+        return {
+            link: x.rung
+            for link, x in self.feet.items()
+            if not x.quiet and (self._heard or not self._uplinks[link].active)
+        }
 
 
 def _read(path: Path) -> Memories:

@@ -26,6 +26,7 @@ class Link:
     isolated: bool = False
     wireless: bool = False
     ssid: str = ""  # of the Wi-Fi network that a client is in: hostile text
+    drops: int = 0  # how often the carrier went since the link was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -414,6 +415,7 @@ class Uplink:
     doubled: bool = False  # the tunnel's packets go out here, too
     metered: bool = False  # taken only in need
     number: int = 0  # its place among the machine's uplinks
+    drops: int = 0  # how often its carrier went: another cable may be in it now
     ssid: str = ""
     refused: Reason | None = None  # HQ's policy: nothing of ours leaves on it
     lacks: frozenset[NetworkClass] = frozenset()  # classes of this box's desktops that it must not carry

@@ -80,6 +80,7 @@ def box_programs(
             ),
             namespace=machine.outside,
             environment=(("NOROSHI_RUN_DIR", machine.run),),
+            config=_cable(x),
         )
         for x in uplinks
         if x.carrier
@@ -90,11 +91,17 @@ def box_programs(
             command=(machine.python, "-m", "appliance.router_listener", x.link),
             namespace=machine.outside,
             environment=(("NOROSHI_RUN_DIR", machine.run),),
+            config=_cable(x),
         )
         for x in uplinks
         if x.carrier
     ]
     return tuple(units)
+
+
+def _cable(uplink: Uplink) -> str:
+    """A cable that was out, if only for a moment, may lead to another router: whoever asked the last one asks anew."""
+    return f"cable {uplink.drops}" if uplink.drops else ""
 
 
 def _relay(machine: Machine, end: str, config: str = "") -> Unit:

@@ -106,6 +106,7 @@ def uplinks_of(
                 link=name,
                 kind="closed" if name in machine.closed else kind_of(name),
                 carrier=carrier,
+                drops=link.drops if link is not None else 0,
                 ssid=link.ssid if link is not None else "",
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,

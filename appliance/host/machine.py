@@ -275,7 +275,7 @@ class RealMachine:
         if not there:
             self._netlink.set_up(tunnel.namespace, tunnel.name, tunnel.mtu)
         elif before is not None and self._probes and _doors(before) != {x.endpoint for x in tunnel.peers}:
-            self._probes.line_changed()  # HQ learns of the other door from the next packet
+            self._probes.line_changed(same_line=True)  # HQ learns of the other door from the next packet
 
     def _start_wireguard_go(self, tunnel: Tunnel) -> None:
         wireguard.forget_socket(tunnel.name)

@@ -77,6 +77,7 @@ class Netlink:
                         master=by_index.get(x.get_attr("IFLA_MASTER") or 0, ""),
                         isolated=name in isolated,
                         wireless=wireless,
+                        drops=int(x.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0) if not namespace else 0,
                         ssid=radio.ssid(name) if wireless else "",
                     )
                 )

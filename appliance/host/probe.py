@@ -92,7 +92,8 @@ class Probes:
         self._gauge = Gauge(field, wake)
         self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._desktops_changed = threading.Event()
-        self._line = 0  # counts changes of line
+        self._line = 0  # counts changes of the way to HQ
+        self._cable = 0  # counts changes of line
 
     @property
     def hub(self) -> HubProbe:
@@ -160,9 +161,10 @@ class Probes:
         with contextlib.suppress(BlockingIOError):
             self._poke.send(b"!", socket.MSG_DONTWAIT)
 
-    def line_changed(self) -> None:
+    def line_changed(self, *, same_line: bool = False) -> None:
         """Ask at once, so that the hub learns where we are; what the old line lost says nothing of the new one."""
         self._line += 1
+        self._cable += 0 if same_line else 1  # what a router said of its line counts for every door of HQ's
         self._gauge.line_changed()
         self._due.clear()
         self._hub = replace(self._hub, state=LineState.UNKNOWN)
@@ -174,11 +176,13 @@ class Probes:
     def _watch_hub(self) -> None:
         """Echo requests at the target's pace, faster while one is missing; answers whenever they come."""
         echoes = _Echoes(self._field)
-        target, line, due, check = Target(), 0, 0.0, LineCheck(self._outside)
+        target, line, cable, due, check = Target(), 0, 0, 0.0, LineCheck(self._outside)
         while True:
             if self._line != line:
                 line, due = self._line, 0.0
                 echoes.forget()
+            if self._cable != cable:
+                cable = self._cable
                 check.stop()
             if self._target != target:
                 before, target = target, self._target

@@ -18,7 +18,7 @@ from tests.net.world import FLEET, World, eventually
 
 HELLO = 148  # bytes of a scout's question (WireGuard's first message)
 SPARE, ROUTER_B = "usb0", "198.51.100.130"
-FAR_DESK, PORT = "10.10.0.40", 443
+FAR_DESK, PORT = "10.10.0.41", 443
 
 
 @pytest.fixture
