@@ -31,6 +31,7 @@ def _quiet(box: World) -> bool:
 
 def test_a_settled_box_has_nothing_to_do_and_starts_nothing_anew(box: World) -> None:
     box.protected()
+    box.settled()
     eventually("an empty plan", lambda: _quiet(box))
     before = {x: box.unit(x) for x in ("web", "courier", "dnsmasq", "wireguard-go")}
     assert all(before.values())
