@@ -63,7 +63,8 @@ def test_a_box_that_hq_revokes_is_cut_off_at_once_and_says_so(box: World) -> Non
     status = box.until("BLOCKED", "revoked", patience=14)
     assert status["number"] == "3-01"
     assert "停止" in status["words"]["ja"]["what"]
-    assert air.tcp(box.namespace("laptop"), desk.ADDRESS, desk.PORT) == "prohibited"
+    laptop = box.namespace("laptop")
+    eventually("a refusal", lambda: air.tcp(laptop, desk.ADDRESS, desk.PORT) == "prohibited")
     assert not box.status()["desktops"]
     assert "BLOCKED" in box.cli("box", "status").stdout
     box.power_off()
