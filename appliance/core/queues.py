@@ -36,7 +36,7 @@ FULL = 0.85  # of the rate: so much is carried, and the line may carry more
 CLOSE = 0.93  # of what the line carried: beyond it, a queue is near, and its first sign counts
 SURE_FOR, SUREST = 30.0, 3  # seconds until it is tried again, doubled each time that it proved the same
 TRY_AFTER, TRY, LEAP = 2.0, 1.02, 1.25  # seconds without a queue; careful steps up, and bold ones beyond
-ENDLESS = 200_000_000  # bit/s; whoever gets that far is not held any more
+ENDLESS = 100_000_000  # bit/s; what carries that much is not held: its queues are short, and our own processor may be one
 IN_VAIN, LEFT_ALONE = 4.0, 30.0  # seconds besides twice the delay that a queue may outlive us; and its reward
 MOST_LAPTOPS = 64
 
@@ -126,7 +126,7 @@ def _noise(idle: Sequence[float], least: float) -> float:
 
 def stands(stream: Stream, keen: bool = False) -> bool:
     """Whether a queue stands on this way of the line, and what the line carries is known."""
-    if not stream.carried:
+    if not stream.carried or stream.carried > ENDLESS:
         return False
     of_one_packet = PACKET / max(stream.carried, LEAST)
     return (

@@ -243,3 +243,8 @@ def test_nothing_is_held_where_the_kernel_cannot_or_nobody_wants_it() -> None:
     assert not shapers(queues, "eth0", replace(state, shapes=False), BOX_MACHINE, SHELTER.assignment)
     assert not shapers(queues, "eth0", state, off, SHELTER.assignment)
     assert not shapers(queues, "usb0", state, BOX_MACHINE, SHELTER.assignment)
+
+
+@pytest.mark.parametrize(("carried", "held"), [(90e6, True), (110e6, False)])
+def test_a_line_that_carries_a_hundred_megabits_is_never_held(carried: float, held: bool) -> None:
+    assert stands(Stream(rate=carried, carried=carried, delay=0.05)) is held
