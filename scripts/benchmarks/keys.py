@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from scripts.benchmarks.far_end import FarEnd
 from scripts.exercise.namespaces import socket_in
 from scripts.exercise.place import Place
 
@@ -24,25 +25,12 @@ class Echo:
     """The desktop's end: a picture for each key."""
 
     def __init__(self, place: Place, address: str, port: int) -> None:
-        self._listener = socket_in(place.namespace("desk"))
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, port))
-        self._listener.listen(8)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._end = FarEnd(place, address, port, self._show)
 
     def close(self) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                channel, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._show, args=(channel,), daemon=True).start()
+        self._end.close()
 
     def _show(self, channel: socket.socket) -> None:
-        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         waiting = b""
         with channel:
             while True:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from scripts.benchmarks.far_end import FarEnd
 from scripts.exercise.namespaces import socket_in
 from scripts.exercise.place import Place
 
@@ -25,27 +26,13 @@ class Desk:
     """The far end: answers with how far it has read, and pushes frames whether anything comes or not."""
 
     def __init__(self, place: Place, address: str, port: int) -> None:
-        self._listener = socket_in(place.namespace("desk"))
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, port))
-        self._listener.listen(8)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._end = FarEnd(place, address, port, self._push)
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # or the waiting accept(2) would keep the port
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                channel, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._push, args=(channel,), daemon=True).start()
+        self._end.close()
 
     def _push(self, channel: socket.socket) -> None:
         seen, number, queued = 0, 0, b""
-        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         channel.setblocking(False)
         due = time.monotonic()
         with channel:
