@@ -171,8 +171,14 @@ class Daemon:
             raise asked.result
         return asked.result or {}
 
-    def run(self, listen: Callable[[], tuple[Channel, ...]]) -> None:
-        """Until SIGTERM or SIGINT. `listen` opens the kernel's event sockets once the namespaces exist."""
+    def run(
+        self,
+        listen: Callable[[], tuple[Channel, ...]],
+        alive: Callable[[], None] = lambda: None,
+        pace: float = float("inf"),
+    ) -> None:
+        """Until SIGTERM or SIGINT. `listen` opens the kernel's event sockets once the namespaces exist; `alive` is
+        called whenever the loop came round, every `pace` seconds at least."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         self.settle()
@@ -182,7 +188,8 @@ class Daemon:
             for channel in self._channels:
                 selector.register(channel, selectors.EVENT_READ)
             while not self._stopping:
-                selector.select(self._pause())
+                alive()
+                selector.select(min(self._pause(), pace))
                 drain((self._bell.socket,))
                 self._serve()
                 self.settle()

@@ -30,6 +30,7 @@ from appliance.host import (
     inotify,
     namespaces,
     netlink,
+    notify,
     prover,
     rdp_signature,
     surroundings,
@@ -76,7 +77,8 @@ def _run_field(machine: Machine, state: Path, run: Path, clock: Clock | None) ->
     guests = inotify.Watch(run / "dhcp")
     spaces = inotify.Watch(namespaces.RUN, inotify.COMES_AND_GOES)
     kernel = (machine.outside, machine.field)
-    daemon.run(lambda: (button, guests, spaces, *map(netlink.Listener, kernel)))
+    watcher = notify.Supervisor()
+    daemon.run(lambda: (button, guests, spaces, *map(netlink.Listener, kernel)), watcher.alive, watcher.pace)
     door.close()
 
 
@@ -112,7 +114,8 @@ def _run_hub(machine: Machine, run: Path) -> None:
     uids = frozenset({machine.hq_uid, machine.intake_uid})
     door = Door(run / "door", uids, daemon.ask, group=REGISTER_GROUP, largest=MAX_LIST)
     door.start()
-    daemon.run(lambda: (netlink.Listener(machine.outside),))
+    watcher = notify.Supervisor()
+    daemon.run(lambda: (netlink.Listener(machine.outside),), watcher.alive, watcher.pace)
     door.close()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("appliance", "webui", "scripts", "tests")
+PARTS = ("appliance", "webui", "scripts", "tests", "image")
 FILES = sorted(x for part in PARTS for x in (ROOT / part).rglob("*.py") if "__pycache__" not in x.parts)
 NAMES = {str(x.relative_to(ROOT)): x for x in FILES}
 PRODUCT = {k: v for k, v in NAMES.items() if k.startswith(("appliance/", "webui/"))}

@@ -455,6 +455,7 @@ class Machine:
     lease_script: str = "/usr/lib/noroshi/lease-script"  # what the DHCP client calls
     model: str = "PC"
     keeps_rates: bool = True  # holds the tunnel below what a line carries, once a queue was seen on it
+    systemd: bool = False  # the image: its programs are units of systemd; else the daemon keeps them itself
     sets_clock: bool = False  # only where no other system on this kernel needs its own time
     web_hosts: tuple[str, ...] = ()  # names besides our own by which people may open our pages
     web_uid: int = 64301

@@ -41,6 +41,7 @@ from appliance.host.probe import Probes
 from appliance.host.run import Failed
 from appliance.host.shaping import Shaping
 from appliance.host.sign_in import SignIn
+from appliance.host.systemd_units import SystemdUnits
 from appliance.host.units import ProcessUnits
 
 GO = "wireguard-go"
@@ -73,7 +74,9 @@ class RealMachine:
         self._rulesets = Rulesets()
         self._probes = probes
         self._shaping, self._shapes = Shaping(self._netlink), True
-        self.units = ProcessUnits(Path(machine.run), dict(environment))
+        self.units: ProcessUnits | SystemdUnits = (SystemdUnits if machine.systemd else ProcessUnits)(
+            Path(machine.run), dict(environment)
+        )
         self._sign_in = SignIn(machine.outside, machine.field, machine.portal_uid)
         self._known: frozenset[str] = frozenset()
 
@@ -185,7 +188,7 @@ class RealMachine:
     def _apply(self, step: steps.Step) -> None:  # noqa: C901 - one line for each kind of step
         match step:
             case steps.MakeNamespace(name=name):
-                namespaces.make(name)
+                self._make_namespace(name)
             case steps.SetFirewall(firewall=firewall):
                 self._rulesets.load(firewall.namespace, firewall.ruleset)
             case steps.SetSysctl(sysctl=setting):
@@ -234,6 +237,12 @@ class RealMachine:
                 self._sign_in.close()
             case _:
                 assert_never(step)
+
+    def _make_namespace(self, name: str) -> None:
+        if isinstance(self.units, SystemdUnits):
+            self.units.make_namespace()
+        else:
+            namespaces.make(name)
 
     def _shape(self, shaper: Shaper) -> None:
         """A kernel that cannot is no fault: desktops stay open, only a download may slow them down."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from appliance.core.codec import load
 from appliance.core.machine import Machine
 
+IMAGE = Path("/usr/lib/noroshi/machine.json")  # what the image says of every machine it runs on
 LEASE_SCRIPT = str(Path(__file__).with_name("lease_script.py"))
 
 
@@ -28,7 +29,8 @@ def machine() -> Machine:
     told = state / "machine.json"
     data = json.loads(told.read_text()) if told.exists() else _guess()
     here = {"state": str(state), "run": str(run), "python": sys.executable, "lease_script": LEASE_SCRIPT}
-    return load(Machine, {**here, **data})
+    image = json.loads(IMAGE.read_text()) if IMAGE.exists() else {}
+    return load(Machine, {**here, **image, **data})
 
 
 def _guess() -> dict[str, object]:

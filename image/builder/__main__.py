@@ -1,0 +1,119 @@
+"""The order in which an image is made."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from image.builder import base, disk, initrd, layout, papers, pc, product, root
+from image.builder.run import Failed, run, say, step
+from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="image/build", add_help=False)
+    words.add_argument("target", choices=sorted(TARGETS))
+    words.add_argument("--out", type=Path, default=CLONE / "image/out")
+    words.add_argument("--fresh", action="store_true")
+    words.add_argument("--quick", action="store_true")
+    words.add_argument("--root-only", action="store_true")
+    asked = words.parse_args()
+    try:
+        build(TARGETS[asked.target], asked)
+    except Failed as error:
+        what, do = error.args
+        sys.stderr.write(f"\n[image] {what}\n        {do}\n")
+        return 1
+    return 0
+
+
+def version_of() -> tuple[str, int]:
+    """Our version and commit, and the commit's time: what an image is named after and dated by."""
+    git = ("git", "-c", f"safe.directory={CLONE}", "-C", str(CLONE))
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or run(*git, "log", "-1", "--format=%ct"))
+    day = time.strftime("%Y%m%d%H%M", time.gmtime(epoch))
+    commit = run(*git, "rev-parse", "--short=8", "HEAD").strip()
+    return f"0.1.0-{day}-{commit}", epoch
+
+
+def build(target: Target, asked: argparse.Namespace) -> None:
+    begun = time.monotonic()
+    version, epoch = version_of()
+    scratch = CACHE / f"build-{target.name}"
+    scratch.mkdir(parents=True, exist_ok=True)
+    tree = scratch / "root"
+    say(f"noroshi-{target.name} {version}")
+    tar = base.base(target, fresh=asked.fresh)
+    with step("building the product"):
+        wheel = product.wheel(CACHE / "scratch/wheel", epoch)
+    with step("unpacking Debian"):
+        base.unpack(tar, tree)
+    deb = papers.debian((tree / "var/lib/dpkg/status").read_text())
+    if target.name == "pc":
+        pc.loaders(tree, scratch / "loaders")
+    root.kernel_image(tree, scratch)
+    kernel = root.assemble(tree, target, wheel, version, epoch)
+    with step("making the initrd"):
+        boot = disk.fresh(scratch / "boot")
+        shutil.copy(scratch / "vmlinuz", boot / "vmlinuz")
+        initrd.build(tree, kernel, scratch / "initrd", boot / "initrd", epoch)
+    disk.ext4(scratch / "boot.ext4", layout.WANTED[1].size, "noroshi-boot", epoch, boot, plain=True)
+    squashfs = scratch / "root.squashfs"
+    root.pack(tree, squashfs, epoch, quick=asked.quick)
+    pypi = papers.python(tree / product.HOME / f"lib/python{PYTHON}/site-packages")
+    told = {
+        "image": f"noroshi-{target.name}",
+        "version": version,
+        "kernel": kernel,
+        "architecture": target.architecture,
+        "source-date-epoch": str(epoch),
+        "root-sha256": papers.sha256(squashfs),
+        "boot-sha256": papers.sha256(scratch / "boot.ext4"),
+    }
+    say(f"root file system: {told['root-sha256']} ({squashfs.stat().st_size >> 20} MiB)")
+    if asked.root_only:
+        return
+    raw = CACHE / f"{target.name}.img"
+    with step("laying out the disk"):
+        pc.make(raw, scratch, squashfs, scratch / "boot.ext4", scratch / "loaders", epoch)
+    hand_out(
+        target,
+        asked,
+        raw,
+        told,
+        papers.manifest(told, deb, pypi),
+        papers.sbom(told["image"], version, epoch, papers.purls(deb, pypi)),
+    )
+    say(f"done in {time.monotonic() - begun:.0f} s")
+
+
+def hand_out(
+    target: Target, asked: argparse.Namespace, raw: Path, told: dict[str, str], manifest: str, sbom: str
+) -> None:
+    out: Path = asked.out
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"{told['image']}-{told['version']}.img"
+    for old in out.glob(f"{told['image']}-*"):
+        old.unlink()
+    bmap, packed = out / f"{name}.bmap", out / f"{name}.zst"
+    with step("compressing"):
+        run("bmaptool", "create", "-o", bmap, raw)
+        run("zstd", "-q", "-f", "-T0", "-3" if asked.quick else "-15", raw, "-o", packed)
+    (out / f"{name}.manifest").write_text(manifest)
+    (out / f"{name}.sbom.json").write_text(sbom)
+    names = [packed, bmap, out / f"{name}.manifest", out / f"{name}.sbom.json"]
+    (out / f"{name}.sha256").write_text("".join(f"{papers.sha256(x)}  {x.name}\n" for x in names))
+    say(f"{packed}: {packed.stat().st_size / 1e6:.0f} MB")
+    sys.stderr.write(
+        f"\n  できました / here is the file:\n    {packed}\n"
+        f"  書き込み / to flash it (everything on /dev/DEVICE is lost):\n    sudo bmaptool copy {packed} /dev/DEVICE\n"
+        f"  試す / to try it:\n    scripts/test-image {target.name}\n\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The root file system: Debian's part, ours, the overlay, then away with what a box never uses; packed as a squashfs
+whose octets depend on the input alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from image.builder import firmware, modules, product
+from image.builder.run import chroot, run, step
+from image.builder.target import IMAGE, PYTHON, Target
+
+# Written at build time or on other machines, and of no use on a box.
+USELESS = (
+    "var/noroshi-downloads", "var/lib/apt", "var/cache", "var/log", "var/lib/dpkg/info", "usr/share/doc-base",
+    "usr/share/bash-completion", "usr/share/zsh", "usr/share/fish", "usr/share/perl5/debconf", "usr/share/initramfs-tools",
+    "usr/share/pixmaps", "usr/share/applications", "usr/share/icons", "usr/share/gitweb", "usr/share/locale",
+    "usr/share/man", "usr/share/info", "usr/share/lintian", "usr/share/systemd/language-fallback-map",
+    "usr/lib/python3/dist-packages/pip", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/aarch64-linux-gnu/gconv",
+    "etc/apt", "etc/cron.daily", "etc/cron.weekly", "etc/cron.d", "etc/logrotate.d", "etc/initramfs-tools", "etc/kernel",
+    "etc/machine-id", "etc/hostname", "etc/resolv.conf", "etc/ssh/ssh_host_*", "usr/sbin/update-initramfs*",
+    "vmlinuz*", "initrd.img*", "boot", "usr/lib/udev/hwdb.d",
+    # systemd's own keepers of things that a read-only root does not have
+    "usr/lib/systemd/system/systemd-firstboot.service", "usr/lib/systemd/system/systemd-update-done.service",
+    "usr/lib/systemd/system/*/systemd-firstboot.service", "usr/lib/systemd/system/*/systemd-update-done.service",
+    "usr/lib/systemd/system/*/systemd-sysusers.service", "usr/lib/systemd/system/*/ldconfig.service",
+    "usr/lib/systemd/system/*/systemd-hwdb-update.service", "usr/lib/systemd/system/*/systemd-journal-catalog-update.service",
+)  # fmt: skip
+EMPTY_FOLDERS = ("boot", "var", "run", "tmp", "proc", "sys", "dev", "mnt", "root")
+
+
+def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) -> str:
+    """Everything into `root`, in the order of its layers. The kernel's version."""
+    with step("adding the product and the overlay"):
+        product.lay(root, target, wheel)
+        for layer in (IMAGE / "overlay", IMAGE / target.name / "overlay"):
+            if layer.exists():
+                run("cp", "-dR", "--preserve=mode,links", f"{layer}/.", root)
+    chroot(root, "systemd-sysusers")
+    kernel = modules.kernel_of(root)
+    with step("leaving out what a box never uses"):
+        modules.trim(root, kernel)
+        firmware.trim(root, kernel)
+        for pattern in USELESS:
+            for path in sorted(root.glob(pattern)):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for name in EMPTY_FOLDERS:
+        (root / name).mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    (root / "root").chmod(0o700)
+    _lock(root)
+    _name(root, target, version)
+    with step("compiling Python"):
+        _compile(root)
+    _settle_times(root, epoch)
+    return kernel
+
+
+def _lock(root: Path) -> None:
+    """Nobody signs in with a password; what systemd calls an uninitialised machine gets its id at boot."""
+    shadow = root / "etc/shadow"
+    lines = [line.split(":") for line in shadow.read_text().splitlines()]
+    shadow.write_text("".join(":".join([x[0], "!*", "1", *x[3:]]) + "\n" for x in lines))
+    shadow.chmod(0o640)
+    for name in ("shadow-", "passwd-", "group-", "gshadow-", "subuid-", "subgid-"):
+        (root / "etc" / name).unlink(missing_ok=True)
+    (root / "etc/machine-id").write_text("")
+    (root / "etc/hostname").write_text("noroshi\n")
+    (root / "etc/resolv.conf").write_text(
+        "# Nothing outside the field namespace looks up names by this file.\n"
+    )
+
+
+def _name(root: Path, target: Target, version: str) -> None:
+    kept = [
+        x
+        for x in (root / "usr/lib/os-release").read_text().splitlines()
+        if not x.startswith(("IMAGE_", "VARIANT"))
+    ]
+    kept += [f"IMAGE_ID=noroshi-{target.name}", f"IMAGE_VERSION={version}"]
+    (root / "usr/lib/os-release").write_text("\n".join(kept) + "\n")
+
+
+def _compile(root: Path) -> None:
+    """Once and for all: pages of code that match whatever date their source gets (PEP 552)."""
+    for cache in sorted(root.glob("usr/**/__pycache__")):
+        shutil.rmtree(cache)
+    folders = [f"/usr/lib/python{PYTHON}", "/usr/lib/python3/dist-packages", "/usr/lib/noroshi/lib"]
+    there = [x for x in folders if (root / x[1:]).exists()]
+    chroot(
+        root,
+        *("python3", "-m", "compileall", "-q"),
+        *("--invalidation-mode", "unchecked-hash", *there),
+        env={"PYTHONHASHSEED": "0"},
+    )
+
+
+def _settle_times(root: Path, epoch: int) -> None:
+    """No file is younger than the commit it was built from."""
+    newer = ("find", root, "-xdev", "-newermt", f"@{epoch}")
+    run(*newer, "-exec", "touch", "--no-dereference", f"--date=@{epoch}", "{}", "+")
+
+
+def kernel_image(root: Path, scratch: Path) -> None:
+    """The kernel lies beside the root file system, where boot loaders read it: out of the way before it is trimmed."""
+    kernel = modules.kernel_of(root)
+    shutil.copy(root / f"boot/vmlinuz-{kernel}", scratch / "vmlinuz")
+
+
+def pack(root: Path, squashfs: Path, epoch: int, *, quick: bool) -> None:
+    squashfs.unlink(missing_ok=True)
+    level = "3" if quick else "19"
+    with step("packing the root file system"):
+        run(
+            *("mksquashfs", root, squashfs, "-noappend", "-no-progress", "-comp", "zstd"),
+            *("-Xcompression-level", level, "-b", "256K", "-mkfs-time", str(epoch)),
+        )
