@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from appliance.core.desired import BRIDGE, LAN, VETH
 from appliance.core.desktop_profiles import Profile
 from appliance.core.devices import emergency_runs
 from appliance.core.machine import Bridge, Machine
-from appliance.core.model import AccessPoint, Secret
+from appliance.core.model import AccessPoint
 from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
@@ -27,6 +26,7 @@ from appliance.field import FieldRole, Snapshot, Tools
 from appliance.host import (
     files,
     firewall_boot,
+    identity,
     inotify,
     namespaces,
     netlink,
@@ -89,6 +89,7 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
     profiles = packaged_profiles()
     bell = Bell()
     probes = Probes(machine.field, machine.outside, profiles, bell.ring, machine.portal_uid)
+    own = identity.ensure(Path(machine.state), surroundings.serial())
     tools = Tools(
         new_keys=wireguard.new_box_keys,
         public_of=wireguard.public_of,
@@ -97,10 +98,10 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         prove=lambda snapshot, mac: _prove(machine, profiles, snapshot, mac, clock.now),
         verify_rdp=_is_signed,
         clock=clock,
-        new_access_point=_new_access_point,
+        new_access_point=lambda _serial: AccessPoint(ssid=own.ssid, passphrase=own.passphrase),
         wake=bell.ring,
     )
-    role = FieldRole(machine, tools, surroundings.serial())
+    role = FieldRole(machine, tools, own.serial)
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
 
 
@@ -142,13 +143,6 @@ def _ring(bell: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
         channel.setblocking(False)
         channel.sendto(b"!", str(bell))
-
-
-def _new_access_point(serial: str) -> AccessPoint:
-    """A name and a key of its own for each box, never a default."""
-    letters = "abcdefghjkmnpqrstuvwxyz23456789"
-    passphrase = "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(3))
-    return AccessPoint(ssid=f"noroshi-{serial[-4:]}", passphrase=Secret(passphrase))
 
 
 def _is_signed(text: str, certificate: str) -> bool:

@@ -14,7 +14,7 @@ main = Table(
     help="Noroshi (狼煙): a box that opens a field office, and the hub it reports to.",
     epilog="Each verb explains itself / 各項目の説明: noroshi VERB --help",
     sections={
-        "Look / 見る": (box.status, box.doctor, box.plan, box.prove),
+        "Look / 見る": (box.status, box.doctor, box.plan, box.prove, box.identity),
         "Use / 使う": (box.join, box.line, hq.hq),
         "Run (the image and systemd do it) / 動かす": (box.daemon, box.block),
     },

@@ -82,6 +82,38 @@ def doctor(language: str) -> None:
 
 
 @click.command()
+@click.option("--show", is_flag=True, help="The Wi-Fi key and the PIN in clear.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def identity(show: bool, as_json: bool) -> None:
+    """What makes this box this box: serial, Wi-Fi name and key, PIN, blue sockets. For root; secrets masked."""
+    from appliance.core.codec import Invalid, dump_masked, dump_private
+    from appliance.host import files
+    from appliance.host import identity as stored
+    from appliance.host.surroundings import folders
+
+    try:
+        found = stored.load(folders()[0])
+    except (OSError, files.Damaged, Invalid, ValueError) as error:
+        raise click.ClickException(f"読めません / cannot be read: {error}") from error
+    if found is None:
+        raise click.ClickException("まだありません / there is none yet\n  → noroshi daemon")
+    told = dump_private(found) if show else dump_masked(found)
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        return
+    rows = (
+        ("番号 / serial", told["serial"]),
+        ("Wi-Fi", told["ssid"] or "なし / none"),
+        ("Wi-Fiの暗証番号 / Wi-Fi key", told["passphrase"] or "-"),
+        ("Wi-Fiの方式 / security", told["security"]),
+        ("暗証番号 / PIN", told["pin"]),
+        ("青い口 / blue sockets", ", ".join(map(str, told["blue"])) or "-"),
+    )
+    for name, value in rows:
+        click.echo(f"{name:<28} {value}")
+
+
+@click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="How long to wait for the result.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def prove(seconds: float, as_json: bool) -> None:

@@ -278,6 +278,14 @@ class Assignment:
     entrance: Entrance = Entrance()
 
 
+class Security(StrEnum):
+    """How a laptop joins the Wi-Fi. MIXED: WPA3 for whoever can, WPA2 for the rest."""
+
+    WPA2 = "wpa2"
+    WPA3 = "wpa3"
+    MIXED = "mixed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
     ssid: str

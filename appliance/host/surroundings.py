@@ -52,7 +52,7 @@ def _model() -> str:
 
 
 def serial() -> str:
-    """A name for this machine that lasts: its own serial number, else its machine id's beginning."""
+    """A name for this machine that lasts: its own serial number, else its machine id's end; "" where it has none."""
     for path in ("/proc/device-tree/serial-number", "/etc/machine-id"):
         try:
             text = Path(path).read_text(errors="replace").strip("\0\n ")
@@ -60,4 +60,4 @@ def serial() -> str:
             continue
         if text.isalnum():
             return text[-12:]
-    return "unknown"
+    return ""
