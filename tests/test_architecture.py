@@ -47,7 +47,7 @@ SUBPROCESS = {
     "appliance/host/units.py": "every process that keeps running, where no systemd does it",
     "webui/photo.py": "reads foreign photos in a child that may die",
 }
-FRAMEWORKS = {"flask": ("webui/", "appliance/hub/intake.py"), "sqlalchemy": ("appliance/hub/", "webui/hq/"), "pyroute2": ("appliance/host/",)}  # fmt: skip
+FRAMEWORKS = {"flask": ("webui/", "appliance/hub/intake.py"), "sqlalchemy": ("appliance/hub/", "webui/hq/"), "pyroute2": ("appliance/host/",), "reportlab": ("appliance/hub/paper.py",)}  # fmt: skip
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -30,14 +30,3 @@ def png_file(text: str) -> bytes:
     out = BytesIO()
     segno.make_qr(text, error="m").save(out, kind="png", scale=8, border=4)
     return out.getvalue()
-
-
-def wifi(ssid: str, passphrase: str) -> str:
-    """The text that a phone's camera takes as "join this Wi-Fi" (T:WPA stands for WPA2 and WPA3)."""
-    return f"WIFI:T:WPA;S:{_escape(ssid)};P:{_escape(passphrase)};;"
-
-
-def _escape(value: str) -> str:
-    for character in '\\;,":':
-        value = value.replace(character, "\\" + character)
-    return value

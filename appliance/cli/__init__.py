@@ -7,6 +7,8 @@ import click
 
 from appliance import VERSION
 from appliance.cli import box, hq
+from appliance.cli.card import card
+from appliance.cli.image import image
 from appliance.cli.table import Table
 
 main = Table(
@@ -16,6 +18,7 @@ main = Table(
     sections={
         "Look / 見る": (box.status, box.doctor, box.plan, box.prove, box.identity),
         "Use / 使う": (box.join, box.line, hq.hq),
+        "Prepare / 準備する": (image, card),
         "Run (the image and systemd do it) / 動かす": (box.daemon, box.block),
     },
 )

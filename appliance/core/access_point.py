@@ -119,15 +119,6 @@ def hostapd(*, run: str, radio: str, bridge: str, access_point: AccessPoint) -> 
     return FileContent(path=f"{run}/hostapd.conf", content=Secret("\n".join(lines) + "\n"), mode=0o600)
 
 
-def wifi_qr(access_point: AccessPoint) -> str:
-    """The text phones and laptops read as "join this Wi-Fi"; T:WPA serves WPA2 and WPA3."""
-
-    def escape(text: str) -> str:
-        return re.sub(r'([\\;,":])', r"\\\1", text)
-
-    return f"WIFI:T:WPA;S:{escape(access_point.ssid)};P:{escape(access_point.passphrase.reveal())};;"
-
-
 def _hex(ssid: str) -> str:
     try:
         octets = ssid.encode()

@@ -5,25 +5,9 @@ The number (症状番号) is what a person says on the phone; it never changes i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from appliance.core.model import Phase, Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    number: str
-    what_ja: str
-    do_ja: str
-    what_en: str
-    do_en: str
-
-    def as_data(self) -> dict[str, dict[str, str]]:
-        return {
-            "ja": {"what": self.what_ja, "do": self.do_ja},
-            "en": {"what": self.what_en, "do": self.do_en},
-        }
-
+from appliance.core.preparing_words import PREPARING
+from appliance.core.sentence import Sentence as Sentence
 
 REASONS: dict[Reason, Sentence] = {
     Reason.NO_TICKET: Sentence(
@@ -193,6 +177,7 @@ REASONS: dict[Reason, Sentence] = {
 }  # fmt: skip
 
 REFUSALS: dict[str, Sentence] = {
+    **PREPARING,
     "format": Sentence(
         "6-01", "これは招待QRコードではありません", "本部から届いたQRコードを撮ってください",
         "This is not an invitation QR code", "Take a photo of the QR code from HQ",

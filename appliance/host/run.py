@@ -3,8 +3,10 @@ Input goes through standard input, so that no secret is ever on a command line."
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import IO
 
 from appliance.host.namespaces import inside
 
@@ -27,3 +29,26 @@ def run(arguments: Sequence[str], *, namespace: str = "", text: str = "", timeou
     if done.returncode != 0:
         raise Failed(f"{' '.join(arguments)}: {done.stderr.strip()[:500] or done.returncode}")
     return done.stdout
+
+
+@contextlib.contextmanager
+def streamed(arguments: Sequence[str]) -> Iterator[IO[bytes]]:
+    """The program's output as it comes, for as long as it is wanted. Raises Failed where all of it was read and the
+    program says that it was not right."""
+    try:
+        child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    except OSError as error:
+        raise Failed(f"{arguments[0]}: {error}") from error
+    with child:
+        output = child.stdout
+        assert output is not None
+        try:
+            yield output
+            at_end = not output.read(1)
+        except BaseException:
+            child.kill()
+            raise
+        if not at_end:
+            child.kill()
+        elif child.wait() != 0:
+            raise Failed(f"{' '.join(arguments)}: {child.returncode}")

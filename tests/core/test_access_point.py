@@ -20,9 +20,9 @@ from appliance.core.access_point import (
     is_host_name,
     lan_address,
     probe_address,
-    wifi_qr,
 )
 from appliance.core.model import AccessPoint, Secret
+from appliance.core.wifi_code import wifi_code
 
 POINT = AccessPoint(ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027"))
 ANY = st.text(max_size=70) | st.binary(max_size=40).map(lambda x: x.decode("utf-8", "surrogateescape"))
@@ -162,5 +162,4 @@ def test_dnsmasq_takes_the_file(tmp_path: Path, is_open: bool, names: tuple[str,
 
 
 def test_the_wi_fi_code_escapes_what_phones_read_as_its_own() -> None:
-    point = AccessPoint(ssid='a;b,c:d\\e"', passphrase=Secret("p;:a\\ss12"))
-    assert wifi_qr(point) == r"WIFI:T:WPA;S:a\;b\,c\:d\\e\";P:p\;\:a\\ss12;;"
+    assert wifi_code('a;b,c:d\\e"', "p;:a\\ss12") == r"WIFI:T:WPA;S:a\;b\,c\:d\\e\";P:p\;\:a\\ss12;;"

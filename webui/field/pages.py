@@ -16,6 +16,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from appliance.control import Refused, Unreachable, ask
+from appliance.core.wifi_code import wifi_code
 from webui import photo, qr
 from webui.field import captive, sentences, steps
 from webui.field.sentences import Sentence
@@ -278,7 +279,7 @@ def _clock(text: str) -> float:
 
 def _wifi_code(status: Facts) -> Markup:
     point = status.get("access_point")
-    return _code(qr.wifi(point["ssid"], point["passphrase"])) if point else Markup("")
+    return _code(wifi_code(point["ssid"], point["passphrase"])) if point else Markup("")
 
 
 def _with_token(html: str) -> tuple[Markup, str]:
