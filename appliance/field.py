@@ -36,7 +36,7 @@ from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge,
 from appliance.core.plan import shown
 from appliance.core.policy import at_line, carried, judged
 from appliance.core.portal import Check, check_wanted
-from appliance.core.queues import decide, shapers
+from appliance.core.queues import decide, shapers, shortened
 from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
@@ -205,7 +205,7 @@ class FieldRole:
         memory.queues = decide(memory.queues, memory.choice.link, observed)
         if desired.tunnel is not None and desired.tunnel.peers:
             held = shapers(memory.queues, memory.choice.link, observed, machine, assignment)
-            desired = replace(desired, shapers=held)
+            desired = replace(desired, shapers=held, routes=shortened(desired.routes, held))
         # Without a session the next handshake would wait for five seconds, whatever door it is for.
         renewal = self._time.take_renewal() or (
             climbing.changed and (facts.handshake_age is None or facts.handshake_age > HANDSHAKE_FRESH)

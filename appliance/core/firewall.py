@@ -24,6 +24,7 @@ CHECK_PORT = 80
 WEB_PORT = 80
 INTAKE_PORT = 8470
 _DOOR_SET = "timeout 5m; size 65535;"
+_SMALL = 256  # octets: handshakes, keepalives and pings in the tunnel's UDP (WireGuard's whitepaper, 5.4)
 REJECT = "reject with icmpx type admin-prohibited"
 
 Pinhole = tuple[str, Protocol, int]
@@ -236,7 +237,7 @@ def hub(
     if forward:
         every = {x for sources, pinholes in openings if sources for x in pinholes}
         back = f'oifname "{tunnel}" iifname != "{tunnel}" ct state'
-        forward = [f"{back} established {_back(every)} accept", *forward, f"{back} related accept"]
+        forward += [f"{back} established {_back(every)} accept", f"{back} related accept"]
     forward += [f'iifname "{tunnel}" {REJECT}']
     received = [
         "ct state untracked meta l4proto udp accept",  # the tunnel's outer packets, below
@@ -287,30 +288,32 @@ def _entrance(
     and port, and answered by the same one. `relay`: the TCP port of that door, and where its process listens."""
     outer = f'iifname != "{tunnel}"'
     ports = sorted({int(x) for x in further_ports} - {listen_port})
-    sets, came, goes = [], [], []
+    sets, came, leave, goes = [], [], [], []
+    for family, kind in _FAMILIES if ports else ():
+        sets.append(_dynamic(f"further-{family}", kind))
+        leave.append(f"delete @further-{family} {{ {_who(family)} }}")
     for port in ports:
         for family, kind in _FAMILIES:
-            who = f"{family} saddr . udp sport"
-            name = f"door-{port}-{family}"
-            sets.append(f"  set {name} {{ type {kind} . inet_service; flags dynamic,timeout; {_DOOR_SET} }}")
+            who, name = _who(family), f"door-{port}-{family}"
+            sets.append(_dynamic(name, kind))
+            leave.append(f"delete @{name} {{ {who} }}")
             here = f"udp dport {port} {outer} fib daddr type local"
             came += [f"{here} delete @door-{x}-{family} {{ {who} }}" for x in ports if x != port]
-            noted = f"update @{name} {{ {who} }}"
+            noted = f"update @further-{family} {{ {who} }} update @{name} {{ {who} }}"
             came.append(f"{here} notrack {noted} udp dport set {listen_port} return")
-            goes.append(
-                f'udp sport {listen_port} oifname != "{tunnel}" {family} daddr . udp dport @{name} '
-                f"notrack udp sport set {port} return"
-            )
-    # The usual door first: whoever uses it again is answered by it again.
-    usual = [
-        f"udp dport {listen_port} {outer} delete @door-{port}-{family} {{ {family} saddr . udp sport }}"
-        for port in ports
-        for family, _ in _FAMILIES
-    ]
+            goes.append(f"{family} daddr . udp dport @{name} notrack udp sport set {port} return")
+    # One look tells whether a packet has to do with another door than the usual one: most have not.
+    usual, sent = f"udp dport {listen_port} {outer}", f'udp sport {listen_port} oifname != "{tunnel}"'
+    # Whoever came back to it is noticed by his next small packet: pings and keepalives never cease.
+    first = ["meta l4proto != udp return"]
+    large = [f"{usual} udp length > {_SMALL} notrack return"] if ports else []
+    back = [f"{usual} {_who(x)} @further-{x} jump usual-again" for x, _ in _FAMILIES if ports]
+    by_further = [f"{sent} {x} daddr . udp dport @further-{x} jump by-further" for x, _ in _FAMILIES if ports]
     found = [
         *sets,
-        _raw("outer-in", "prerouting", [*usual, f"udp dport {listen_port} {outer} notrack return", *came]),
-        _raw("outer-out", "output", [*goes, f'udp sport {listen_port} oifname != "{tunnel}" notrack']),
+        *([_jumped("usual-again", leave), _jumped("by-further", goes)] if ports else []),
+        _raw("outer-in", "prerouting", [*first, *large, *back, f"{usual} notrack return", *came]),
+        _raw("outer-out", "output", [*first, *by_further, f"{sent} notrack"]),
     ]
     if relay:
         lines = ["  chain relay {", "    type nat hook prerouting priority dstnat; policy accept;"]
@@ -484,6 +487,18 @@ def _untracked(name: str, hook: str, matches: Iterable[str]) -> str:
     """The tunnel's outer packets need no connection tracking: WireGuard itself knows its peers. It costs a
     tenth of the throughput."""
     return _raw(name, hook, (f"{x} notrack" for x in matches))
+
+
+def _who(family: str) -> str:
+    return f"{family} saddr . udp sport"
+
+
+def _dynamic(name: str, kind: str) -> str:
+    return f"  set {name} {{ type {kind} . inet_service; flags dynamic,timeout; {_DOOR_SET} }}"
+
+
+def _jumped(name: str, rules: Iterable[str]) -> str:
+    return "\n".join([f"  chain {name} {{", *(f"    {x}" for x in rules), "  }"])
 
 
 def _raw(name: str, hook: str, rules: Iterable[str]) -> str:

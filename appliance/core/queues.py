@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from appliance.core.machine import Load, Machine, Observed, Shaper, Stream
+from appliance.core.machine import Load, Machine, Observed, Route, Shaper, Stream
 from appliance.core.model import Assignment, Part
 
 OVERHEAD = 60  # octets that WireGuard, UDP and IPv4 add to a packet
@@ -39,6 +39,9 @@ TRY_AFTER, TRY, LEAP = 2.0, 1.02, 1.25  # seconds without a queue; careful steps
 ENDLESS = 100_000_000  # bit/s; what carries that much is not held: its queues are short, and our own processor may be one
 IN_VAIN, LEFT_ALONE = 4.0, 30.0  # seconds besides twice the delay that a queue may outlive us; and its reward
 MOST_LAPTOPS = 64
+# A key waits for the packet that is leaving: 1,280 octets hold up a line of 1 Mbit/s for 11 ms, and the next router's
+# queue once more. On a slow way up packets are short (576: what every host takes, RFC 791).
+SLOW, SHORT = 2_000_000, 576
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +231,13 @@ def shapers(
         )
         for down, pipe in zip((False, True), queues.of(link), strict=True)
         if pipe.rate
+    )
+
+
+def shortened(routes: frozenset[Route], held: frozenset[Shaper]) -> frozenset[Route]:
+    """The routes with no long packets into a tunnel that is slow on its way up; laptops are told so by the route
+    itself (RFC 1191), in the middle of a connection, too."""
+    slow = {(x.namespace, x.link) for x in held if not x.down and x.rate < SLOW}
+    return frozenset(
+        replace(x, mtu=min(x.mtu or SHORT, SHORT)) if (x.namespace, x.link) in slow else x for x in routes
     )

@@ -343,12 +343,19 @@ def _hub(**doors: object) -> str:
 
 
 def test_each_further_door_is_answered_by_itself() -> None:
-    rules = chain(_hub(further_ports=(443, 53, 51820)), "outer-out")
-    assert [x for x in rules if " ip daddr" in x] == [
-        f'udp sport 51820 oifname != "wg0" ip daddr . udp dport @door-{x}-ip notrack udp sport set {x} return'
-        for x in (53, 443)
+    ruleset = _hub(further_ports=(443, 53, 51820))
+    rules = chain(ruleset, "by-further")
+    assert [x for x in rules if x.startswith("ip daddr")] == [
+        f"ip daddr . udp dport @door-{x}-ip notrack udp sport set {x} return" for x in (53, 443)
     ]
-    assert rules[-1] == 'udp sport 51820 oifname != "wg0" notrack'
+    assert chain(ruleset, "outer-out")[-1] == 'udp sport 51820 oifname != "wg0" notrack'
+
+
+def test_whoever_uses_the_usual_door_meets_one_look_into_a_set_a_family() -> None:
+    ruleset = _hub(further_ports=(443, 53, 4500))
+    for name, rest in (("outer-in", "jump usual-again"), ("outer-out", "jump by-further")):
+        rules = [x for x in chain(ruleset, name) if "51820" in x and "@" in x and "dport set" not in x]
+        assert [x.endswith(rest) for x in rules] == [True, True]
 
 
 def test_the_relay_s_process_is_reached_by_its_door_only() -> None:

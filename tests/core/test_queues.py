@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core.machine import Load, Observed, ShaperState, Stream
+from appliance.core.machine import Load, Observed, Route, ShaperState, Stream
 from appliance.core.model import Phase
 from appliance.core.plan import RemoveShaper, SetShaper, plan
 from appliance.core.queues import (
@@ -23,6 +23,7 @@ from appliance.core.queues import (
     decide,
     load_of,
     shapers,
+    shortened,
     stands,
 )
 from tests.core.boxes import box_in
@@ -248,3 +249,14 @@ def test_nothing_is_held_where_the_kernel_cannot_or_nobody_wants_it() -> None:
 @pytest.mark.parametrize(("carried", "held"), [(90e6, True), (110e6, False)])
 def test_a_line_that_carries_a_hundred_megabits_is_never_held(carried: float, held: bool) -> None:
     assert stands(Stream(rate=carried, carried=carried, delay=0.05)) is held
+
+
+@pytest.mark.parametrize(("rate", "mtu"), [(896_000, 576), (2_104_000, 1280), (0, 1280)])
+def test_on_a_slow_way_up_packets_are_short_so_that_a_key_never_waits_long(rate: int, mtu: int) -> None:
+    _, state = box_in("shelter", Phase.PROTECTED, "one-line")
+    queues = Queues(lines={"eth0": (Pipe(rate=rate), Pipe(rate=896_000))})
+    held = shapers(queues, "eth0", state, BOX_MACHINE, SHELTER.assignment)
+    tunnel, box = BOX_MACHINE.tunnel, BOX_MACHINE.outside
+    inside = Route(namespace=BOX_MACHINE.field, table=254, destination="10.10.0.20/32", link=tunnel, mtu=1280)
+    line = Route(namespace=box, table=100, destination="default", link="eth0", gateway="192.168.1.1")
+    assert shortened(frozenset({inside, line}), held) == {replace(inside, mtu=mtu), line}

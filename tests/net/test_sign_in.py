@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
 import signal
-import socket
-import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from scripts.exercise import portal, topology
-from scripts.exercise.namespaces import entered
 from tests.net import air
+from tests.net.person import WIZARD, Person
 from tests.net.world import FLEET, INTERNET, OPEN, World, eventually, refusal
 
-HQ_OUTSIDE, WIZARD = "203.0.113.10", "10.86.86.1"
+HQ_OUTSIDE = "203.0.113.10"
 STRANGER_MAC = "02:6e:6f:72:6f:77"
-
-
-class Person:
-    """Somebody with a phone: a real HTTP client in its namespace, one cookie jar, one page at a time."""
-
-    def __init__(self, box: World, machine: str = "phone") -> None:
-        self.namespace, self.cookie = box.namespace(machine), ""
-
-    def get(self, host: str, path: str, address: str = "") -> tuple[int, str, str]:
-        return self._ask("GET", host, path, None, address)
-
-    def post(self, host: str, path: str, **form: str) -> tuple[int, str, str]:
-        return self._ask("POST", host, path, urllib.parse.urlencode(form), "")
-
-    def _ask(self, how: str, host: str, path: str, form: str | None, address: str) -> tuple[int, str, str]:
-        with entered(self.namespace):
-            channel = socket.create_connection((address or host, 80), timeout=5)
-        connection = http.client.HTTPConnection(host, timeout=5)
-        connection.sock = channel
-        headers = {"Cookie": self.cookie} if host == WIZARD and self.cookie else {}
-        if form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        try:
-            connection.request(how, path, form, headers)
-            answer = connection.getresponse()
-            body = answer.read(65536).decode(errors="replace")
-        finally:
-            connection.close()
-        given = answer.getheader("Set-Cookie")
-        if host == WIZARD and given:
-            self.cookie = given.split(";")[0]
-        return answer.status, body, answer.getheader("Location") or ""
-
-    def press(self, path: str) -> tuple[int, str, str]:
-        """A button of the wizard's first screen."""
-        _, page, _ = self.get(WIZARD, "/")
-        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
-        assert found, page
-        return self.post(WIZARD, path, csrf_token=found[1])
 
 
 @pytest.fixture
@@ -88,7 +45,7 @@ def reached(box: World, machine: str = "phone", port: int = 80) -> str:
 
 @contextmanager
 def signing_in(box: World) -> Iterator[Person]:
-    person = Person(box)
+    person = Person(box.place)
     assert person.press("/sign-in")[0] == 303
     box.until("SIGN_IN", "signing-in")
     eventually("the way", lambda: reached(box) == "open")
@@ -129,7 +86,7 @@ def test_a_line_with_a_sign_in_page_is_told_from_a_dead_one_and_without_permissi
 ) -> None:
     box = held(False)
     assert "ログイン画面で止められています" in box.status()["words"]["ja"]["what"]
-    page = Person(box).get(WIZARD, "/")[1]
+    page = Person(box.place).get(WIZARD, "/")[1]
     assert 'data-step="captive"' in page and "/sign-in" not in page
     address = box.phone.wait(FLEET, patience=1).address
     assert refusal(lambda: box.ask_box("sign-in", visitor=address)).code == "sign-in-not-allowed"

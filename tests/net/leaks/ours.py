@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from scripts.exercise import desk, machines, processes, topology
+from scripts.exercise import desk, machines, portal, processes, topology
+from scripts.exercise.dhcp import Client, Lease
 from scripts.exercise.namespaces import set_sysctl
 from scripts.exercise.place import started_at
 from scripts.exercise.processes import Running, run, within
@@ -18,9 +19,9 @@ from tests.net.leaks import lan, volley
 from tests.net.leaks.subject import Subject
 from tests.net.leaks.volley import NOBODY, ROUTER_LOCAL, Station
 from tests.net.leaks.watch import Watch
-from tests.net.world import CORPORATE, HUB, ROUTER, World, eventually
+from tests.net.person import WIZARD, Person
+from tests.net.world import CORPORATE, FLEET, HUB, HUB_OUTSIDE, ROUTER, World, eventually
 
-WIZARD = "10.86.86.1"
 OPEN_PHASES = ("PROTECTED", "DEGRADED")
 UNITS = ("web", "courier", "dnsmasq", "wireguard-go", "dhcp-eth0")
 COURIER = 64302
@@ -32,13 +33,14 @@ START = (
 
 class Noroshi(Subject):
     name = "Noroshi"
-    phases = ("boot", "SETUP", "CONNECTING", "STANDBY", "PROTECTED", "DEGRADED", "BLOCKED")
+    phases = ("boot", "SETUP", "CONNECTING", "STANDBY", "PROTECTED", "SIGN_IN", "DEGRADED", "BLOCKED")
     ways = MappingProxyType(
         {
             "CONNECTING": "joining, HQ silent",
             "STANDBY": "joined",
             "PROTECTED": "a mission starts",
-            "DEGRADED": "the line fails",
+            "SIGN_IN": "the line asks for a sign-in, HQ allows one",
+            "DEGRADED": "signed in, then the line fails",
             "BLOCKED": "revoked while open",
         }
     )
@@ -58,6 +60,7 @@ class Noroshi(Subject):
 
     def close(self) -> None:
         self._watch.close()
+        self._no_portal()
         for machine in ("laptop", "phone"):
             lan.unplug(self.place, machine)
         lan.forget_six(self.place)
@@ -84,6 +87,17 @@ class Noroshi(Subject):
         return ("10.86.86.40/26", WIZARD) if not lan_of else addresses_in(lan_of)
 
     _lan = ""
+
+    @contextmanager
+    def standing(self, address: str, gateway: str) -> Iterator[None]:
+        """The laptop has this address meanwhile, also for whoever lets it fire."""
+        with self._aiming:
+            self._standing = (address, gateway)
+            lan.aim(self.place, "laptop", address, gateway, self.lan_mac)
+        try:
+            yield
+        finally:
+            self._standing = None
 
     def look(self) -> None:
         told = self.world.status()
@@ -125,6 +139,7 @@ class Noroshi(Subject):
     # ------------------------------------------------------------------------------------ its phases
 
     def restart(self) -> None:
+        self._no_portal()
         self.world.unhush_desk()
         self.world.forget()
         run("ip", "-n", self.world.namespace("internet"), "link", "set", "hq0", "up")
@@ -137,6 +152,7 @@ class Noroshi(Subject):
             "CONNECTING": self._connecting,
             "STANDBY": self._standby,
             "PROTECTED": self._protected,
+            "SIGN_IN": self.sign_in,
             "DEGRADED": self._degraded,
             "BLOCKED": self._blocked,
         }[phase]()
@@ -190,6 +206,40 @@ class Noroshi(Subject):
         eventually("the emergency", lambda: self.world.status()["any_laptop_until"] > 0, patience=25)
         self.world.until("PROTECTED", patience=30)
         self.world.settled()
+
+    def sign_in(self) -> None:
+        """The line in use shows everybody its page, and one phone may pass it."""
+        self.world.ask_hub("set-policy", box=self.box, changes={"sign_in": True})
+        eventually(
+            "the permission", lambda: self.world.config()["assignment"]["policy"]["sign_in"], patience=25
+        )
+        self.phone()
+        portal.hold(self.place, "a")
+        eventually("captive", lambda: self.world.status().get("reason") == "line-captive", patience=40)
+        person = Person(self.place)
+        assert person.press("/sign-in")[0] == 303
+        self.world.until("SIGN_IN", "signing-in")
+        eventually("the way out", self.hole_is_open)
+
+    def mended_hole(self) -> None:
+        """Somebody signs in again, if what happened has closed the way."""
+        if self.world.status().get("phase") != "SIGN_IN":
+            self.sign_in()
+        eventually("the way out", self.hole_is_open, patience=15)
+
+    def phone(self) -> Lease:
+        """The one phone, as any phone comes: by DHCP."""
+        client = Client(self.place, "phone")
+        client.ask_again()
+        return client.wait(FLEET, patience=20)
+
+    def hole_is_open(self, machine: str = "phone") -> bool:
+        """Asked towards HQ's own address, whose greeting may leave anyway: nobody fires at that one."""
+        return air.tcp(self.place.namespace(machine), HUB_OUTSIDE, 80) == "open"
+
+    def _no_portal(self) -> None:
+        portal.release(self.place, "a")
+        Client(self.place, "phone").stop()
 
     def _degraded(self) -> None:
         """The first line is plugged in and dead; the second one carries."""
@@ -293,19 +343,19 @@ class Noroshi(Subject):
             return
         laptop = self.place.namespace("laptop")
         for address, gateway in {("10.86.86.40/26", WIZARD), self.laptop_address}:
-            with self._aiming:  # whoever fires meanwhile stands there, too
-                self._standing = (address, gateway)
-                lan.aim(self.place, "laptop", address, gateway, self.lan_mac)
-            assert air.tcp(laptop, WIZARD, 80) == "open", "the pages"
-            may = self.phase in OPEN_PHASES and not address.startswith("10.86.")
-            reached = air.tcp(laptop, desk.ADDRESS, desk.PORT, 1.0)
-            assert (reached == "open") == may, f"the desktop is {reached} from {address}"
-            for host, port in ((HUB, 22), (HUB, 8470), (CORPORATE, 8080), (desk.ADDRESS, 445), (ROUTER, 80)):
-                reached = air.tcp(laptop, host, port, 0.3)
-                assert reached not in air.PASSES, f"{host}:{port} is {reached} from {address}"
-            for host in (HUB, CORPORATE, desk.ADDRESS):
-                assert air.ping(laptop, host, 0.2) != "answered", f"{host} answers {address}"
-        self._standing = None
+            with self.standing(address, gateway):
+                self._reaches_what_it_should(laptop, address)
+
+    def _reaches_what_it_should(self, laptop: str, address: str) -> None:
+        assert air.tcp(laptop, WIZARD, 80) == "open", "the pages"
+        may = self.phase in OPEN_PHASES and not address.startswith("10.86.")
+        reached = air.tcp(laptop, desk.ADDRESS, desk.PORT, 1.0)
+        assert (reached == "open") == may, f"the desktop is {reached} from {address}"
+        for host, port in ((HUB, 22), (HUB, 8470), (CORPORATE, 8080), (desk.ADDRESS, 445), (ROUTER, 80)):
+            reached = air.tcp(laptop, host, port, 0.3)
+            assert reached not in air.PASSES, f"{host}:{port} is {reached} from {address}"
+        for host in (HUB, CORPORATE, desk.ADDRESS):
+            assert air.ping(laptop, host, 0.2) != "answered", f"{host} answers {address}"
 
 
 def addresses_in(network: str) -> tuple[str, str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.net.leaks import acts
+from tests.net.leaks import acts, holes
 from tests.net.leaks.ours import Noroshi
 from tests.net.leaks.subject import Subject
 
 YEAR = 365 * 86400.0
 ALL = Noroshi.phases
-RUNNING = ALL[1:]
+RUNNING = tuple(x for x in ALL[1:] if x != "SIGN_IN")
 SOME = ("SETUP", "CONNECTING", "STANDBY", "PROTECTED", "BLOCKED")
 TUNNELLED = ("CONNECTING", "STANDBY", "PROTECTED", "DEGRADED")
 THEIRS = ("boot", "PROTECTED", "CONNECTING")
@@ -70,8 +70,12 @@ ROWS: tuple[Row, ...] = (
     Row(name="ARP, ping, SYN-ACK for the tunnel address", phases=("PROTECTED", "DEGRADED"), theirs=("PROTECTED",), common=acts.address_of_the_tunnel),
     Row(name="spoofed sources", phases=("PROTECTED", "DEGRADED"), theirs=("PROTECTED",), common=acts.spoofed),
     Row(name="half a minute after the revocation was read", phases=("BLOCKED",), act=acts.silence_after_revocation),
-    Row(name="sign-in hole: another phone", phases=("SIGN_IN",), not_yet="tests/net/test_sign_in.py shows it; not fired at by volleys yet"),
-    Row(name="sign-in hole: other ports", phases=("SIGN_IN",), not_yet="tests/net/test_sign_in.py shows it; not fired at by volleys yet"),
-    Row(name="sign-in hole: after its time", phases=("SIGN_IN",), not_yet="tests/daemon/test_sign_in.py and tests/host/test_sign_in.py show it; not by volleys yet"),
+    Row(name="sign-in hole: another device", phases=("SIGN_IN",), act=holes.another_device),
+    Row(name="sign-in hole: other ports", phases=("SIGN_IN",), act=holes.other_ports),
+    Row(name="sign-in hole: line → box", phases=("SIGN_IN",), act=acts.from_the_line),
+    Row(name="sign-in hole: rules flushed, nobody mends", phases=("SIGN_IN",), act=holes.flushed_for_good, chatter=True, box_is_open=("box",)),
+    Row(name="sign-in hole: its time is over, nobody mends", phases=("SIGN_IN",), act=holes.time_is_over),
+    Row(name="sign-in hole: daemon SIGKILL", phases=("SIGN_IN",), act=holes.daemon_killed),
+    Row(name="sign-in hole: ended by the person", phases=("SIGN_IN",), act=holes.ended),
     Row(name="software upgrade", phases=("PROTECTED",), not_yet="needs the image"),
 )  # fmt: skip
