@@ -6,7 +6,7 @@ import ipaddress
 import json
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, ladder, path_mtu, portal, steer
+from appliance.core import access_point, firewall, hub_firewall, ladder, path_mtu, portal, steer
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.ladder import Standing
@@ -419,7 +419,7 @@ def hub(
         firewalls=(
             Firewall(
                 namespace=here,
-                ruleset=firewall.hub(
+                ruleset=hub_firewall.hub(
                     tunnel=machine.tunnel,
                     listen_port=config.listen_port,
                     further_ports=config.entrance.ports,
@@ -452,7 +452,7 @@ def hub(
 
 def hub_without_config(machine: Machine) -> Desired:
     """HQ whose file cannot be read: no tunnel, nothing passes, and the staff's pages say why."""
-    ruleset = firewall.hub_closed(
+    ruleset = hub_firewall.hub_closed(
         tunnel=machine.tunnel, staff_address=machine.corporate, staff_port=STAFF_PORT
     )
     return Desired(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core import firewall
+from appliance.core import firewall, hub_firewall
 from appliance.core.desktops import pinholes
 from appliance.core.firewall import FieldRules, Seat
 from appliance.core.model import OPEN_PHASES, MissionKind, Phase, Protocol
@@ -331,7 +331,7 @@ def test_a_drill_opens_the_drill_s_desktop_only() -> None:
 
 
 def _hub(**doors: object) -> str:
-    return firewall.hub(
+    return hub_firewall.hub(
         tunnel="wg0",
         listen_port=51820,
         hub_address="10.210.0.1",

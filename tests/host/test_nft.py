@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.core import firewall
+from appliance.core import firewall, hub_firewall
 from appliance.core.codec import digest
 from appliance.core.firewall import FieldRules
 from appliance.core.model import Phase, Protocol
@@ -35,7 +35,7 @@ CASES = {
         )
         for phase in Phase
     },
-    "hub": firewall.hub(
+    "hub": hub_firewall.hub(
         tunnel="wg0",
         listen_port=51820,
         hub_address="10.210.0.1",

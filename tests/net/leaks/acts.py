@@ -15,8 +15,9 @@ from tests.net import air
 from tests.net.air import PASSES, Tap
 from tests.net.leaks import lan, volley
 from tests.net.leaks.contenders import LAPTOP, PHONE
-from tests.net.leaks.ours import WIZARD, Noroshi
+from tests.net.leaks.ours import Noroshi
 from tests.net.leaks.subject import Subject
+from tests.net.person import WIZARD
 from tests.net.world import FLEET, HUB, INTERNET, ROUTER, eventually
 
 # --------------------------------------------------------------------------------------- quiet rows

@@ -10,11 +10,10 @@ from scripts.exercise.processes import run
 from tests.net import air
 from tests.net.air import PASSES
 from tests.net.leaks import lan, volley
-from tests.net.leaks.acts import WIZARD
 from tests.net.leaks.ours import Noroshi
-from tests.net.leaks.volley import INTERNET, Station
-from tests.net.person import Person
-from tests.net.world import eventually
+from tests.net.leaks.volley import Station
+from tests.net.person import WIZARD, Person
+from tests.net.world import INTERNET, eventually
 
 WEB = {("tcp", 80), ("tcp", 443)}
 STRANGER_MAC = "02:6e:6f:72:6f:77"
