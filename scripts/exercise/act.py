@@ -19,7 +19,7 @@ from scripts.exercise.whole import Exercise
 FLEET = "10.211.0.0/16"  # the LAN prefixes HQ gives to boxes
 OPEN = frozenset({"PROTECTED", "DEGRADED"})
 BOX_MILESTONES = ("uplink", "ticket-accepted", "tunnel")
-PATIENCE = 90.0  # seconds for the whole act
+PATIENCE = 90.0  # seconds for the whole act, unless told otherwise
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class Act:
     shots: Path
     tell: Progress
     ticket: str | None
+    patience: float = PATIENCE
     moments: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     opened: Opened | None = None
@@ -39,7 +40,7 @@ class Act:
         self.shots.mkdir(parents=True, exist_ok=True)
         before = time.time()
         self._mark("power-on", self.exercise.power_on())
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         parts = [self._part("the laptop", lambda: self._laptop(deadline))]
         if self.ticket is not None:
             ticket = self.ticket
@@ -87,8 +88,8 @@ class Act:
                 self._mark(event, float(reached[event]))
 
     def _phone(self, ticket: str) -> None:
-        self.exercise.phone.dhcp.wait(patience=20)
-        walk = self.exercise.phone.walk(ticket, self.shots, patience=PATIENCE)
+        self.exercise.phone.dhcp.wait(patience=self.patience, over=self._failed)
+        walk = self.exercise.phone.walk(ticket, self.shots, patience=self.patience)
         self.tell(f"the phone walked {' → '.join(walk.steps)}")
 
     def _laptop(self, deadline: float) -> None:

@@ -15,6 +15,12 @@ EVENTS = {
     "laptop-address": "パソコンが住所をもらった",
     "first-pixels": "デスクトップが見えた",
 }
+BOOTED = {  # of a box that is a real machine
+    "kernel": "ファームウェアが終わった",
+    "access-point": "Wi-Fiが見えた",
+    "wizard": "案内のページが出た",
+}
+WORDS = {**EVENTS, **BOOTED}
 ZERO_TOUCH = tuple(name for name in EVENTS if name != "ticket-accepted")
 
 
@@ -74,7 +80,7 @@ def table(timeline: Timeline, title: str) -> str:
             lines.append(f"  {name:<16}      –   did not happen")
             continue
         bar = "─" * max(0, round(30 * happened[name] / longest)) + "●"
-        lines.append(f"  {name:<16} {happened[name]:6.2f} s  {bar:<32} {EVENTS[name]}")
+        lines.append(f"  {name:<16} {happened[name]:6.2f} s  {bar:<32} {WORDS[name]}")
     if timeline.screenshot:
         lines.append(f"  desktop: {timeline.colours} colours, {timeline.screenshot}")
     lines.append(f"  {timeline.complaint}" if timeline.complaint else "  All of it happened.")

@@ -1,0 +1,91 @@
+"""Is what a power cut left whole? The file systems by their own checkers, the state by the product's own reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.core.codec import Invalid, load
+from appliance.core.model import Config
+from appliance.host import files
+from tests.vm.medium import copy
+
+NOTHING = "nothing"  # no configuration was ever saved
+DAMAGED = "damaged"
+DIRTY_ONLY = ("Dirty bit is set. Fs was not properly unmounted and some data may be corrupt.",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`state`: which configuration the product reads, as a digest; `complaints`: what is not sound."""
+
+    state: str = NOTHING
+    complaints: tuple[str, ...] = ()
+    slot: str = ""  # which slot the firmware would start
+
+
+def _run(*argv: str) -> tuple[int, str]:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, env=CLEAN
+    )
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "MTOOLS_SKIP_CHECK": "1"}
+
+
+def data_partition(path: Path, scratch: Path) -> tuple[Verdict, Path]:
+    """What a mount would find: the journal is replayed on a copy, then nothing may be left to mend. The second value
+    is a folder with the files that are there."""
+    whole, out = scratch / "data", scratch / "files"
+    shutil.rmtree(scratch, ignore_errors=True)
+    out.mkdir(parents=True)
+    copy(path, whole)
+    complaints = []
+    code, told = _run("e2fsck", "-E", "journal_only", "-y", str(whole))
+    if code not in (0, 1):
+        complaints.append(f"the journal: {told[-300:]}")
+    code, told = _run("e2fsck", "-f", "-n", str(whole))
+    if code:
+        complaints.append(f"e2fsck: {told[-300:]}")
+    code, told = _run("debugfs", "-R", f"rdump / {out}", str(whole))
+    if code:
+        complaints.append(f"debugfs: {told[-300:]}")
+    state = state_in(out)
+    if state == DAMAGED:
+        complaints.append("the configuration is neither the old one nor the new one")
+    return Verdict(state=state, complaints=tuple(complaints)), out
+
+
+def state_in(folder: Path) -> str:
+    """The configuration that the product would begin with: its digest."""
+    try:
+        data = files.read_private(folder / "config.json")
+        if data is None:
+            return NOTHING
+        load(Config, data)
+    except (files.Damaged, Invalid):
+        return DAMAGED
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def fat_partition(path: Path) -> tuple[str, ...]:
+    """Complaints; that it was not put away properly is none: it is what happened."""
+    code, told = _run("fsck.fat", "-n", str(path))
+    if code == 0:
+        return ()
+    lines = [x.strip() for x in told.splitlines() if x.strip()]
+    bad = [
+        x for x in lines[1:-1] if not x.startswith(("Dirty bit", "Automatically removing dirty", "There are"))
+    ]
+    return (f"fsck.fat: {' / '.join(bad)[:300]}",) if bad else ()
+
+
+def digest(path: Path) -> str:
+    """Of a whole slot."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
