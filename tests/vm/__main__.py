@@ -62,11 +62,10 @@ def main() -> int:
     shots.mkdir(parents=True, exist_ok=True)
     tell = Progress()
     tell(f"screenshots, consoles and logs: {shots.absolute()}")
-    catalogue.COUNTS.update(
-        cuts=asked.cuts or (60 if asked.quick else 1200), boots=asked.boots or (3 if asked.quick else 10)
-    )
+    cuts = asked.cuts or (60 if asked.quick else 1200)
+    boots = asked.boots or (3 if asked.quick else 10)
     with tidied() as folder:
-        stage = Stage(image=image, folder=folder, shots=shots.absolute(), tell=tell)
+        stage = Stage(image=image, folder=folder, shots=shots.absolute(), tell=tell, cuts=cuts, boots=boots)
         if asked.kvm:
             stage.accelerator = "kvm"
         for scene in (x for x in catalogue.SCENES if x.name in names):

@@ -143,17 +143,15 @@ class Station:
             guest.succeed("ip", "-n", SPACE, *line.split())
         guest.succeed("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward", space=SPACE)
         guest.succeed("nft", "-f", "-", text=SHARING, space=SPACE)
-        argv = (
-            "dnsmasq",
-            "--conf-file=/dev/null",
-            "--no-hosts",
-            "--no-resolv",
-            f"--server={dns}",
+        serving = ("dnsmasq", "--conf-file=/dev/null", "--no-hosts", "--no-resolv", f"--server={dns}")
+        where = (
             "--no-ping",
+            "--bind-interfaces",
+            "--interface=cable",
+            f"--dhcp-range={SHARED}.100,{SHARED}.200,1h",
         )
-        argv += ("--bind-interfaces", "--interface=cable", f"--dhcp-range={SHARED}.100,{SHARED}.200,1h")
-        argv += (f"--dhcp-leasefile={FOLDER}/leases", f"--pid-file={FOLDER}/dnsmasq.pid", "--user=root")
-        guest.succeed(*argv, space=SPACE)
+        notes = (f"--dhcp-leasefile={FOLDER}/leases", f"--pid-file={FOLDER}/dnsmasq.pid", "--user=root")
+        guest.succeed(*serving, *where, *notes, space=SPACE)
 
     def log(self) -> str:
         return self.guest.tell("cat", f"{FOLDER}/wpa.log")[1]

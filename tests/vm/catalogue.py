@@ -20,6 +20,15 @@ SCENES = (
     Scene(
         name="joining", line="from the flashed image to the desktop, nothing else leaves", play=joining.play
     ),
+    Scene(
+        name="survival",
+        line="a clock of 1970, 512 MB, a full data partition, the plug pulled",
+        play=survival.play,
+    ),
+    Scene(
+        name="power-cuts",
+        line="every write recorded, more than a thousand cuts looked at, some of them booted",
+        play=cuts.play,
+    ),
 )
 QUICK = ("joining", "power-cuts")
-COUNTS = {"cuts": 1200, "boots": 10}

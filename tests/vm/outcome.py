@@ -58,7 +58,7 @@ def lines(report: Report) -> list[str]:
     found = [f"  {x.what}: {x.value:g} {x.unit}{_limit(x)}   ({x.command})" for x in report.numbers]
     ordered = sorted(report.checks, key=lambda x: not x.good)
     found += [f"  {'○' if x.good else '×'} {x.scene}: {x.what}{_told(x)}" for x in reversed(ordered)]
-    bad = sum(not x.good for x in (*report.checks, *report.numbers))
+    bad = sum(not x.good for x in report.checks) + sum(not x.good for x in report.numbers)
     found.append("  All is well." if report.good else f"  {bad} of {len(report.checks)} checks are not well.")
     return found
 

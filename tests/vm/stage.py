@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.control import ask
-from scripts.exercise import machines, topology
+from appliance.control import Refused, Unreachable, ask
+from scripts.exercise import machines
 from scripts.exercise.place import owner_of
 from scripts.exercise.progress import Progress
 from tests.vm import control, disk
@@ -36,7 +36,8 @@ class Stage:
     tell: Progress
     report: Report = field(default_factory=Report)
     scene: str = ""
-    joined: Path | None = None  # a disk whose box has joined, switched off
+    cuts: int = 1200  # power cuts that are looked at, and booted
+    boots: int = 10
     accelerator: str = "tcg,thread=multi"
 
     # ------------------------------------------------------------------------------- what was found
@@ -119,14 +120,16 @@ def until_phase(site: Site, *phases: str, patience: float = BOOT) -> dict[str, o
     raise NoAnswer(f"the box is not {' or '.join(phases)} after {patience:.0f} s but {seen}")
 
 
-def join(site: Site) -> None:
-    """By the door, as the wizard does it, without anybody walking it."""
-    ask(
-        machines.door(site.place, "box"),
-        {"ask": "redeem", "ticket": machines.issue_ticket(site.place)},
-        timeout=60,
-    )
-
-
-def plug(site: Site, router: str) -> None:
-    topology.plug(site.place, router)
+def join(site: Site, patience: float = 90.0) -> None:
+    """By the door, as the wizard does it, without anybody walking it. A box that has just started may be busy: a person
+    would press again."""
+    ticket = machines.issue_ticket(site.place)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            ask(machines.door(site.place, "box"), {"ask": "redeem", "ticket": ticket}, timeout=60)
+            return
+        except (Refused, Unreachable) as problem:
+            if time.monotonic() > deadline or (isinstance(problem, Refused) and problem.code != "busy"):
+                raise
+            time.sleep(1.0)

@@ -4,7 +4,6 @@ sample of what they leave is booted again.
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from random import Random
@@ -28,12 +27,12 @@ DIGEST = (
 )
 
 
-def play(stage: Stage, cuts: int, boots: int) -> None:
+def play(stage: Stage) -> None:
     with stage.site() as site:
         site.up(stage.tell, browser=False)
         recording = record(stage, site)
-        result = look(stage, recording, cuts)
-        boot_some(stage, site, recording, result, boots)
+        result = look(stage, recording, stage.cuts)
+        boot_some(stage, site, recording, result, stage.boots)
 
 
 def record(stage: Stage, site: Site) -> Recording:
@@ -163,8 +162,3 @@ def restore(recording: Recording, cut: Cut, target: Path) -> None:
                 continue
             out.seek(entry.start)
             out.write(log_writes.content(log, entry)[:length])
-
-
-def keep(recording: Recording, folder: Path) -> None:
-    """A recording outlives its run only where somebody asks for it."""
-    shutil.copyfile(recording.log, folder / "writes.log")
