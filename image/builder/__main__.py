@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from image.builder import base, disk, initrd, layout, papers, pc, product, root
+from image.builder import base, bundle, disk, initrd, layout, papers, pc, product, root
 from image.builder.run import Failed, run, say, step
 from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
 
@@ -21,7 +21,11 @@ def main() -> int:
     words.add_argument("--fresh", action="store_true")
     words.add_argument("--quick", action="store_true")
     words.add_argument("--root-only", action="store_true")
+    words.add_argument("--key", type=Path)
+    words.add_argument("--certificate", type=Path)
     asked = words.parse_args()
+    if (asked.key is None) != (asked.certificate is None):
+        words.error("--key and --certificate belong together")
     try:
         build(TARGETS[asked.target], asked)
     except Failed as error:
@@ -56,6 +60,8 @@ def build(target: Target, asked: argparse.Namespace) -> None:
     if target.name == "pc":
         pc.loaders(tree, scratch / "loaders")
     root.kernel_image(tree, scratch)
+    key, certificate = (asked.key, asked.certificate) if asked.key else bundle.keys()
+    bundle.lay(tree, target, certificate)
     kernel = root.assemble(tree, target, wheel, version, epoch)
     with step("making the initrd"):
         boot = disk.fresh(scratch / "boot")
@@ -80,10 +86,13 @@ def build(target: Target, asked: argparse.Namespace) -> None:
     raw = CACHE / f"{target.name}.img"
     with step("laying out the disk"):
         pc.make(raw, scratch, squashfs, scratch / "boot.ext4", scratch / "loaders", epoch)
+    update = CACHE / f"{target.name}.raucb"
+    with step("signing the update bundle"):
+        bundle.make(update, target, version, squashfs, scratch / "boot.ext4", key, certificate)
     hand_out(
         target,
         asked,
-        raw,
+        (raw, update),
         told,
         papers.manifest(told, deb, pypi),
         papers.sbom(told["image"], version, epoch, papers.purls(deb, pypi)),
@@ -92,20 +101,31 @@ def build(target: Target, asked: argparse.Namespace) -> None:
 
 
 def hand_out(
-    target: Target, asked: argparse.Namespace, raw: Path, told: dict[str, str], manifest: str, sbom: str
+    target: Target,
+    asked: argparse.Namespace,
+    made: tuple[Path, Path],
+    told: dict[str, str],
+    manifest: str,
+    sbom: str,
 ) -> None:
+    raw, update = made
     out: Path = asked.out
     out.mkdir(parents=True, exist_ok=True)
     name = f"{told['image']}-{told['version']}.img"
     for old in out.glob(f"{told['image']}-*"):
         old.unlink()
-    bmap, packed = out / f"{name}.bmap", out / f"{name}.zst"
+    bmap, packed, bundled = (
+        out / f"{name}.bmap",
+        out / f"{name}.zst",
+        out / f"{name.removesuffix('.img')}.raucb",
+    )
     with step("compressing"):
         run("bmaptool", "create", "-o", bmap, raw)
         run("zstd", "-q", "-f", "-T0", "-3" if asked.quick else "-15", raw, "-o", packed)
     (out / f"{name}.manifest").write_text(manifest)
     (out / f"{name}.sbom.json").write_text(sbom)
-    names = [packed, bmap, out / f"{name}.manifest", out / f"{name}.sbom.json"]
+    shutil.copy(update, bundled)
+    names = [packed, bmap, bundled, out / f"{name}.manifest", out / f"{name}.sbom.json"]
     (out / f"{name}.sha256").write_text("".join(f"{papers.sha256(x)}  {x.name}\n" for x in names))
     say(f"{packed}: {packed.stat().st_size / 1e6:.0f} MB")
     sys.stderr.write(

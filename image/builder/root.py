@@ -37,6 +37,8 @@ def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) 
             if layer.exists():
                 run("cp", "-dR", "--preserve=mode,links", f"{layer}/.", root)
     chroot(root, "systemd-sysusers")
+    rules = "from appliance.core.firewall import boot; print(boot())"
+    (root / "usr/lib/noroshi/boot.nft").write_text(chroot(root, "/usr/lib/noroshi/bin/python", "-IBc", rules))
     kernel = modules.kernel_of(root)
     with step("leaving out what a box never uses"):
         modules.trim(root, kernel)
