@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from appliance.air import OnAir
 from appliance.climbing import Climbing
 from appliance.core import commands, devices, health, path_mtu
+from appliance.core.air import radio_on
 from appliance.core.clock import moved
-from appliance.core.codec import LARGEST, Invalid, dump_private, load
+from appliance.core.codec import Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import Refusal, refusals
 from appliance.core.enrolment import open_signed
 from appliance.core.firewall import MARK, boot
+from appliance.core.identity import Identity
 from appliance.core.machine import Desired, Firewall, Machine, Observed, Status, Uplink
 from appliance.core.model import (
     OPEN_PHASES,
-    AccessPoint,
     Assignment,
     BoxKeys,
     Config,
@@ -46,9 +48,10 @@ from appliance.host.probe import Target
 from appliance.letters import Letters
 from appliance.memory import NEVER, Memory
 from appliance.proving import Proving
-from appliance.request import text
+from appliance.request import moment, text
 from appliance.seating import Seating
 from appliance.signing_in import SigningIn
+from appliance.sockets import Sockets
 from appliance.timekeeper import Timekeeper
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
@@ -87,14 +90,13 @@ class Tools:
     prove: Callable[[Snapshot, str], dict[str, Any]]
     verify_rdp: Callable[[str, str], bool]
     clock: Clock
-    new_access_point: Callable[[str], AccessPoint]
     wake: Callable[[], None]
 
 
 class FieldRole:
     """The box. `path` is its private file."""
 
-    def __init__(self, machine: Machine, tools: Tools, serial: str) -> None:
+    def __init__(self, machine: Machine, tools: Tools, identity: Identity) -> None:
         self._machine, self._tools = machine, tools
         self._run, self._state = Path(machine.run), Path(machine.state)
         self._path = self._state / "config.json"
@@ -107,9 +109,9 @@ class FieldRole:
         self._signing_in = SigningIn()
         self._seating = Seating(self._state / "seats.json")
         self._climbing = Climbing(self._state / "lines.json")
-        self._config = self._load(serial)
-        if machine.radio and self._config.access_point is None and not self._damaged:
-            self._try_save(replace(self._config, access_point=tools.new_access_point(serial)))
+        self._sockets = Sockets(self._state / "sockets.json")
+        self._air = OnAir(identity, tools.clock.monotonic)
+        self._config = self._load(identity.serial)
         held = self._config.assignment
         self._time = Timekeeper(tools.clock, self._state / "clock.json", held.hub_time if held else 0.0)
         self._invitation_public = ("", "")
@@ -140,7 +142,8 @@ class FieldRole:
     # ---------------------------------------------------------------------------------------- turns
 
     def judge(self, observed: Observed) -> Desired:
-        memory, machine = self._memory, self._machine
+        memory = self._memory
+        machine = self._machine = self._sockets.look(self._machine, observed)
         observed = replace(observed, config_damaged=self._damaged)
         if self._mind_clock():
             self._time.distrust()
@@ -163,7 +166,7 @@ class FieldRole:
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
             assignment.desktops if assignment else (),
-            radio_on=bool(machine.radio and config.access_point),
+            radio_on=radio_on(self._air.identity, observed.radios),
             mission=running.kind if running else None,
             carried=carried(uplinks),
         )
@@ -201,7 +204,9 @@ class FieldRole:
             check=check,
             hole=hole,
             mtu=memory.mtu,
+            point=self._air.look(machine, config, observed),
         )
+        desired = replace(desired, country=self._air.country, unmuted=self._air.unmuted(observed))
         memory.queues = decide(memory.queues, memory.choice.link, observed)
         if desired.tunnel is not None and desired.tunnel.peers:
             held = shapers(memory.queues, memory.choice.link, observed, machine, assignment)
@@ -260,8 +265,14 @@ class FieldRole:
     def next_time(self, now: float) -> float:
         if self._config.assignment is None:
             joining = self._config.joining
-            return LOOK_WHILE_SEARCHING if joining and joining.stage is JoinStage.INVITED else 30.0
-        pause = min(self._report_due(now), self._time.until_handshake(), self._signing_in.until_end(now))
+            searching = joining and joining.stage is JoinStage.INVITED
+            return LOOK_WHILE_SEARCHING if searching else min(30.0, self._air.until_retry())
+        pause = min(
+            self._air.until_retry(),
+            self._report_due(now),
+            self._time.until_handshake(),
+            self._signing_in.until_end(now),
+        )
         present = self._memory.status
         if self._climbing.searching:
             pause = min(pause, LOOK_WHILE_SEARCHING)
@@ -269,9 +280,9 @@ class FieldRole:
             pause = min(pause, LOOK_WHILE_CONNECTING)
         mission = self._config.assignment.mission
         moments = (mission.start, mission.end) if mission else ()
-        for moment in (*moments, self._config.assignment.any_laptop_until):
-            if moment > now:
-                pause = min(pause, moment - now)
+        for at in (*moments, self._config.assignment.any_laptop_until):
+            if at > now:
+                pause = min(pause, at - now)
         return max(0.0, pause)
 
     def _report_due(self, now: float) -> float:
@@ -476,7 +487,7 @@ class FieldRole:
         match request["ask"]:
             case "redeem":
                 code, keys = text(request, "ticket"), self._tools.new_keys()
-                self._time.phone(_moment(request, "clock"))
+                self._time.phone(moment(request, "clock"))
                 self._mind_clock()
                 now = self._tools.clock.now()
                 self._save(commands.redeem(self._config, code, keys, now, self._time.mark))
@@ -527,7 +538,10 @@ class FieldRole:
         address = str(request.get("visitor", ""))
         hq = snapshot.check.address if snapshot.check else ""
         sign_in = self._signing_in.view(snapshot.config.assignment, snapshot.status, address, hq)
-        return {**view, "now": self._tools.clock.now(), "sign_in": sign_in}
+        wifi = self._air.view(snapshot.observed, self._machine.outside)
+        sockets = self._sockets.view(self._machine, snapshot.observed, wifi["link"])
+        own = {"access_point": self._air.shown(), "wifi": wifi, "sockets": sockets}
+        return {**view, **own, "now": self._tools.clock.now(), "sign_in": sign_in}
 
     # ---------------------------------------------------------------------------------------- proof
 
@@ -542,9 +556,3 @@ class FieldRole:
 
     def _start_proof(self, snapshot: Snapshot) -> None:
         self._proving.start(lambda mac: self._tools.prove(snapshot, mac))
-
-
-def _moment(request: Mapping[str, Any], name: str) -> float:
-    """A time that a page may tell; 0.0 where it is missing or no time at all."""
-    value = request.get(name)
-    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0

@@ -40,3 +40,9 @@ def choice(request: Mapping[str, Any], name: str, kind: type[E]) -> E:
         return kind(text(request, name))
     except ValueError as error:
         raise Refused("bad-value") from error
+
+
+def moment(request: Mapping[str, Any], name: str) -> float:
+    """A time that a page may tell; 0.0 where it is missing or no time at all."""
+    value = request.get(name)
+    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from appliance.core.desired import BRIDGE, LAN, VETH
 from appliance.core.desktop_profiles import Profile
 from appliance.core.devices import emergency_runs
 from appliance.core.machine import Bridge, Machine
-from appliance.core.model import AccessPoint
 from appliance.core.programs import REGISTER_GROUP
 from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
@@ -98,10 +98,9 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         prove=lambda snapshot, mac: _prove(machine, profiles, snapshot, mac, clock.now),
         verify_rdp=_is_signed,
         clock=clock,
-        new_access_point=lambda _serial: AccessPoint(ssid=own.ssid, passphrase=own.passphrase),
         wake=bell.ring,
     )
-    role = FieldRole(machine, tools, own.serial)
+    role = FieldRole(replace(machine, blue=own.blue), tools, own)
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
 
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.core import fleet
 from appliance.core.enrolment import ticket_text
+from appliance.core.identity import Identity
 from appliance.core.machine import LaptopLease, Lease, Machine
 from appliance.core.model import (
-    AccessPoint,
     Assignment,
     BoxKeys,
     BoxRecord,
@@ -33,6 +33,7 @@ from appliance.core.model import (
     Secret,
     Ticket,
 )
+from appliance.core.radio import Channel, Radio
 from appliance.host.rdp_signature import Publisher, make_publisher
 from appliance.host.wireguard import public_of
 
@@ -176,7 +177,26 @@ RUNNING = Mission(kind=MissionKind.DISASTER, site="柿崎総合体育館", start
 BOX_MACHINE = Machine(
     uplinks=("eth0", "usb0"), ports=("port1", "port2"), state="/var/lib/noroshi", run="/run/noroshi"
 )
-RADIO_MACHINE = replace(BOX_MACHINE, radio="wlan0")
+IDENTITY = Identity(
+    serial="serial0001", ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027-shelter"), pin=Secret("481216")
+)
+WIRED = replace(IDENTITY, ssid="", passphrase=Secret(""))
+# 2.4 GHz, W52 and a few of W53 and W56, as the kernel tells them under Japan's rules.
+CHANNELS = (
+    *(Channel(number=x) for x in range(1, 15)),
+    *(Channel(number=x) for x in (36, 40, 44, 48)),
+    *(Channel(number=x, radar=True) for x in (52, 56, 60, 64, 100, 104, 108, 112)),
+)
+RADIO = Radio(
+    phy="phy0",
+    link="wlan0",
+    bus="platform/soc/fe300000.mmcnr/mmc_host/mmc1",
+    hosts=True,
+    both=True,
+    sae=True,
+    channels=CHANNELS,
+    country="JP",
+)
 
 FACTORY = Config(serial="serial0001")
 INVITED = replace(
@@ -197,9 +217,6 @@ ASSIGNED = replace(
 SHELTER = replace(ASSIGNED, joining=None)
 STORED = replace(SHELTER, assignment=assignment())
 REVOKED = replace(SHELTER, assignment=assignment(revoked=True, desktops=()))
-WIRELESS = replace(
-    SHELTER, access_point=AccessPoint(ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027-shelter"))
-)
 
 ETH0 = Lease(link="eth0", address="192.168.1.100/24", gateway="192.168.1.1", obtained=NOW, seconds=3600)
 USB0 = Lease(link="usb0", address="192.168.8.100/24", gateway="192.168.8.1", obtained=NOW, seconds=3600)

@@ -91,13 +91,7 @@ def take(config: Config, held: Identity | None, card: Card, keys: BoxKeys, now: 
         raise Refused("card-enrolled")
     if config.signing_key and card.signing_key and config.signing_key != card.signing_key:
         raise Refused("foreign")  # a box that was withdrawn stays its office's, whoever holds it
-    # A Wi-Fi that the box gave itself before goes with its old identity.
-    pinned = replace(
-        config,
-        serial=card.identity.serial,
-        signing_key=config.signing_key or card.signing_key,
-        access_point=None,
-    )
+    pinned = replace(config, serial=card.identity.serial, signing_key=config.signing_key or card.signing_key)
     try:
         return Taken(config=invited(pinned, card.ticket, keys, now, mark), identity=card.identity)
     except Refused as error:

@@ -28,6 +28,7 @@ from appliance.core.machine import (
 )
 from appliance.core.model import (
     OPEN_PHASES,
+    AccessPoint,
     BoxState,
     Config,
     Desktop,
@@ -87,6 +88,7 @@ def field_box(
     check: portal.Check | None = None,
     hole: Hole | None = None,
     mtu: int = path_mtu.START,
+    point: AccessPoint | None = None,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `standing` says by which of HQ's doors (the first one where nothing is known yet).
@@ -94,20 +96,23 @@ def field_box(
     read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
     `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `check`: the line that
     HQ's check is asked on; `hole`: a phone's way out; `mtu`: the largest packet for the
-    tunnel on the line in use."""
+    tunnel on the line in use; `point`: the Wi-Fi."""
     standing = standing or ladder.standing({}, ladder.ladder_of(config))
     tunnel = None if told else _box_tunnel(config, machine, invitation_public, standing, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
         tunnel = replace(tunnel, peers=())
     phase = status.phase
     files = _box_files(config, phase, machine) | {access_point.seats_file(machine.run, hosts)}
+    if point is not None:
+        files |= {access_point.hostapd(run=machine.run, bridge=BRIDGE, point=point)}
+    guests = (point.link,) if point else ()
     relay = standing.relay_file(machine.run) if standing and standing.relaying and tunnel else None
     files |= {relay} if relay else set()
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
     rules = replace(rules, seats=seats, any_laptop=any_laptop, hole=hole, segment=mtu - path_mtu.HEADERS)
     return Desired(
         namespaces=frozenset({machine.field}),
-        sysctls=box_sysctls(machine, bridge=BRIDGE, veth=VETH),
+        sysctls=box_sysctls(machine, (BRIDGE, VETH, *machine.ports, *guests)),
         firewalls=(
             Firewall(namespace=machine.field, ruleset=firewall.field(rules)),
             Firewall(
@@ -119,6 +124,8 @@ def field_box(
             namespace=machine.outside,
             name=BRIDGE,
             ports=machine.ports,
+            guests=guests,
+            never=machine.uplinks,
             veth=VETH,
             peer=LAN,
             peer_namespace=machine.field,
@@ -365,12 +372,6 @@ def _box_files(config: Config, phase: Phase, machine: Machine) -> frozenset[File
             names=assignment.names if assignment else (),
         )
     }
-    if machine.radio and config.access_point:
-        found.add(
-            access_point.hostapd(
-                run=machine.run, radio=machine.radio, bridge=BRIDGE, access_point=config.access_point
-            )
-        )
     return frozenset(found)
 
 

@@ -104,7 +104,6 @@ def status_view(
     sentence = words(status.reason)
     mission = assignment.mission if assignment else None
     running = mission is not None and mission.start <= observed.now < mission.end
-    access_point = config.access_point
 
     def sees(desktop: Desktop) -> bool:
         return visitor is None or visitor.may(desktop.name)
@@ -135,11 +134,6 @@ def status_view(
             "quality": quality(observed),
         },
         "line": rates(observed),
-        "access_point": (
-            {"ssid": access_point.ssid, "passphrase": access_point.passphrase.reveal()}
-            if access_point
-            else None
-        ),
         "lan": assignment.lan if assignment else "",
         "serial": config.serial,
         "version": VERSION,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appliance.core.model import NetworkClass, Phase, Reason, Secret
+from appliance.core.radio import Radio
 
 TUNNEL_MTU = 1280  # the device's; what its routes let through is measured for each line (core/path_mtu.py)
 
@@ -27,6 +28,8 @@ class Link:
     wireless: bool = False
     ssid: str = ""  # of the Wi-Fi network that a client is in: hostile text
     drops: int = 0  # how often the carrier went since the link was made
+    bus: str = ""  # where its hardware sits, below /sys/devices; "" for what is no Ethernet or Wi-Fi hardware
+    plugged: bool = False  # on USB, and not soldered to the board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -159,6 +162,8 @@ class Bridge:
     namespace: str
     name: str
     ports: tuple[str, ...]  # every one isolated
+    guests: tuple[str, ...] = ()  # put there by another program (hostapd); isolated once they are
+    never: tuple[str, ...] = ()  # taken out, whoever put them there: lines
     veth: str  # the port that leads into the field namespace, not isolated
     peer: str  # its other end, in `peer_namespace`
     peer_namespace: str
@@ -229,6 +234,8 @@ class Desired:
     files: frozenset[FileContent] = frozenset()
     units: tuple[Unit, ...] = ()
     unit_names: frozenset[str] = frozenset()  # every unit we may ever run; stopped when not in `units`
+    country: str = ""  # whose rules the radios obey from now on; "" = as they are
+    unmuted: frozenset[str] = frozenset()  # radios that must not be muted
 
 
 class Answer(StrEnum):
@@ -394,6 +401,7 @@ class Observed:
     portal: PortalProbe = PortalProbe()
     hole: Hole | None = None  # the relay that runs
     laptops: tuple[LaptopLease, ...] = ()
+    radios: tuple[Radio, ...] = ()
     vitals: Vitals = Vitals()
     failures: tuple[Failure, ...] = ()
     config_damaged: bool = False
@@ -447,7 +455,9 @@ class Machine:
     metered: tuple[str, ...] = ()  # of these, the ones where every byte costs: taken only in need
     closed: tuple[str, ...] = ()  # and the ones with a closed network's SIM
     ports: tuple[str, ...] = ()
-    radio: str = ""
+    follows: bool = False  # uplinks and ports follow from the sockets that are there (core/sockets.py)
+    blue: tuple[int, ...] = (1,)  # then: which built-in sockets are for lines
+    radio: str = ""  # the access point's, where somebody chose it by hand
     tunnel: str = "wg0"
     state: str = "/var/lib/noroshi"
     run: str = "/run/noroshi"

@@ -286,12 +286,36 @@ class Security(StrEnum):
     MIXED = "mixed"
 
 
+class Place(StrEnum):
+    """Where the box stands. The law allows some channels indoors only: until somebody says so, it is outdoors."""
+
+    INDOORS = "indoors"
+    OUTDOORS = "outdoors"
+
+
+class Band(StrEnum):
+    TWO = "2.4"
+    FIVE = "5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Air:
+    """What people on site decided about the Wi-Fi. The country is not theirs to decide."""
+
+    place: Place = Place.OUTDOORS
+    band: Band = Band.TWO
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
+    """The Wi-Fi as it is on the air: decided by core/air.py from the identity, the radio and the place."""
+
+    link: str
     ssid: str
     passphrase: Secret
-    country: str = "JP"
+    security: Security = Security.MIXED
     channel: int = 6
+    band: Band = Band.TWO
 
 
 class JoinStage(StrEnum):
@@ -331,8 +355,8 @@ class Config:
     keys: BoxKeys | None = None
     signing_key: str = ""  # HQ's, pinned at enrolment or at the first ticket
     assignment: Assignment | None = None
-    access_point: AccessPoint | None = None
     lines: LineWishes = LineWishes()
+    air: Air = Air()
 
 
 # ------------------------------------------------------------------------------------------- the hub

@@ -54,6 +54,26 @@ class AddPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemovePort:
+    """A line stands in the bridge, where laptops are."""
+
+    bridge: Bridge
+    port: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCountry:
+    """Whose rules the radios obey."""
+
+    country: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmuteRadio:
+    phy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetLinkUp:
     namespace: str
     link: str
@@ -149,6 +169,9 @@ Step = (
     | SetSysctl
     | MakeBridge
     | AddPort
+    | RemovePort
+    | SetCountry
+    | UnmuteRadio
     | SetLinkUp
     | SetTunnel
     | RemoveTunnel
@@ -195,6 +218,7 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_addresses(desired, observed, of_tunnel=True),
         *_routes(desired, observed, of_tunnel=True),
         *_shapers(desired, observed),
+        *_radios(desired, observed),
         *_files(desired, observed),
         *_units(desired, observed),
         *_hole(desired, observed),
@@ -246,7 +270,22 @@ def _bridge(desired: Desired, observed: Observed) -> list[Step]:
         link = observed.link(bridge.namespace, port)
         if link is not None and not (link.master == bridge.name and link.isolated):
             steps.append(AddPort(bridge=bridge, port=port))
+    for port in bridge.guests:
+        link = observed.link(bridge.namespace, port)
+        if link is not None and link.master == bridge.name and not link.isolated:
+            steps.append(AddPort(bridge=bridge, port=port))
+    for port in bridge.never:
+        link = observed.link(bridge.namespace, port)
+        if link is not None and link.master == bridge.name:
+            steps.append(RemovePort(bridge=bridge, port=port))
     return steps
+
+
+def _radios(desired: Desired, observed: Observed) -> list[Step]:
+    """Before anything is on the air."""
+    muted = sorted(x.phy for x in observed.radios if x.muted and x.phy in desired.unmuted)
+    country: list[Step] = [SetCountry(country=desired.country)] if desired.country else []
+    return country + [UnmuteRadio(phy=x) for x in muted]
 
 
 def _sysctls(desired: Desired, observed: Observed) -> list[Step]:

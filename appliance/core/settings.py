@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from appliance.core.machine import Machine, Sysctl
 
 
-def box_sysctls(machine: Machine, *, bridge: str, veth: str) -> frozenset[Sysctl]:
+def box_sysctls(machine: Machine, lan: Iterable[str]) -> frozenset[Sysctl]:
+    """`lan`: the bridge and every port of it, the access point among them."""
     outside = {
         "net/ipv4/ip_forward": "0",
         "net/ipv4/conf/all/rp_filter": "0",  # no default route in main: even loose checking would drop replies
@@ -15,8 +18,6 @@ def box_sysctls(machine: Machine, *, bridge: str, veth: str) -> frozenset[Sysctl
         "net/bridge/bridge-nf-call-iptables": "0",
         "net/bridge/bridge-nf-call-ip6tables": "0",
         "net/bridge/bridge-nf-call-arptables": "0",
-        f"net/ipv6/conf/{bridge}/disable_ipv6": "1",
-        f"net/ipv6/conf/{veth}/disable_ipv6": "1",
     }
     for name in machine.uplinks:
         outside[f"net/ipv4/conf/{name}/rp_filter"] = "0"
@@ -24,7 +25,7 @@ def box_sysctls(machine: Machine, *, bridge: str, veth: str) -> frozenset[Sysctl
             "0"  # a router's word is read by us, into a table of its own
         )
         outside[f"net/ipv6/conf/{name}/accept_redirects"] = "0"
-    for name in machine.ports:
+    for name in lan:
         outside[f"net/ipv6/conf/{name}/disable_ipv6"] = "1"
     field = {
         "net/ipv4/ip_forward": "1",

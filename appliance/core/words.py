@@ -351,6 +351,36 @@ REFUSALS: dict[str, Sentence] = {
         "6-34", "この電話がどこから来ているか分かりません", "箱のWi-Fiか黄色い口につなぎ直してください",
         "The box cannot tell where this phone is", "Join the box's Wi-Fi or its yellow socket again",
     ),
+    "no-radio": Sentence(
+        "9-01", "この箱の無線では、パソコン用のWi-Fiを出せません", "パソコンは、線で黄色い口につないでください",
+        "This box's radio cannot offer Wi-Fi to laptops", "Connect laptops to a yellow socket by cable",
+    ),
+    "radio-switched-off": Sentence(
+        "9-02", "この箱の無線が、スイッチで切られています", "箱の無線のスイッチを入れるか、線で黄色い口につないでください",
+        "This box's radio is switched off", "Turn its switch on, or connect laptops to a yellow socket by cable",
+    ),
+    "radio-country": Sentence(
+        "9-03", "無線が日本の決まりに合っていないため、Wi-Fiを止めています",
+        "パソコンは線で黄色い口につなぎ、本部に電話し「症状9-03」と伝えてください",
+        "Wi-Fi is off: the radio does not follow Japan's rules",
+        "Connect laptops to a yellow socket by cable; call HQ and say “symptom 9-03”",
+    ),
+    "radio-no-wpa3": Sentence(
+        "9-04", "この箱の無線は、決められた方式(WPA3)に対応していません",
+        "パソコンは線で黄色い口につなぎ、本部に電話し「症状9-04」と伝えてください",
+        "This box's radio cannot do WPA3, which was asked of it",
+        "Connect laptops to a yellow socket by cable; call HQ and say “symptom 9-04”",
+    ),
+    "radio-no-channel": Sentence(
+        "9-05", "この箱の無線で使ってよいチャンネルがありません", "パソコンは、線で黄色い口につないでください",
+        "No channel that this radio may use is allowed here", "Connect laptops to a yellow socket by cable",
+    ),
+    "radio-fails": Sentence(
+        "9-06", "この箱のWi-Fiがうまく動きません。自動で試し続けています",
+        "待てないときは、パソコンを線で黄色い口につないでください",
+        "This box's Wi-Fi does not start. Trying again by itself",
+        "If you cannot wait, connect laptops to a yellow socket by cable",
+    ),
     "drill-closed": Sentence(
         "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",
         "The drill desktop opens in drills only", "Open another desktop",

@@ -32,7 +32,7 @@ from appliance.core.machine import (
 )
 from appliance.core.router_advert import read_advert
 from appliance.core.uplinks import TUNNEL_TABLE, read_lease
-from appliance.host import files, laptops, namespaces, sysctl, vitals, wireguard
+from appliance.host import files, laptops, namespaces, radio, sysctl, vitals, wireguard
 from appliance.host.clock import Clock, MachineClock, Moments
 from appliance.host.interfaces import addresses
 from appliance.host.netlink import Netlink
@@ -77,6 +77,7 @@ class RealMachine:
         self._rulesets = Rulesets()
         self._probes = probes
         self._shaping, self._shapes = Shaping(self._netlink), True
+        self._radios = radio.Radios(machine.outside)
         self.units: ProcessUnits | SystemdUnits = (SystemdUnits if machine.systemd else ProcessUnits)(
             Path(machine.run), dict(environment)
         )
@@ -91,10 +92,11 @@ class RealMachine:
         spaces = self._spaces(desired)
         tunnel = desired.tunnel_name if desired else self._machine.tunnel
         probes, leases = self._probes, self._leases(now)
+        links = self._netlink.links(sorted(spaces))
         observed = Observed(
             now=now,
             namespaces=spaces,
-            links=self._netlink.links(sorted(spaces)),
+            links=links,
             addresses=addresses(spaces),
             routes=self._netlink.routes(x for x in _tables(desired) if x[0] in spaces),
             rules=self._rules(desired),
@@ -116,6 +118,7 @@ class RealMachine:
             desktops=probes.desktops if probes else (),
             portal=probes.portal if probes else PortalProbe(),
             hole=self._sign_in.hole,
+            radios=self._radios.read(links) if self._probes else (),
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
@@ -200,6 +203,12 @@ class RealMachine:
                 self._netlink.make_bridge(bridge)
             case steps.AddPort(bridge=bridge, port=port):
                 self._netlink.add_port(bridge, port)
+            case steps.RemovePort(bridge=bridge, port=port):
+                self._netlink.remove_port(bridge, port)
+            case steps.SetCountry(country=country):
+                self._radios.set_country(country)
+            case steps.UnmuteRadio(phy=phy):
+                radio.unmute(phy)
             case steps.SetLinkUp(namespace=namespace, link=link):
                 self._netlink.set_up(namespace, link)
             case steps.SetTunnel(tunnel=tunnel):
@@ -212,7 +221,7 @@ class RealMachine:
                 self._netlink.add_address(address)
             case steps.RemoveAddress(address=address):
                 self._netlink.remove_address(address)
-                if address.link in self._machine.uplinks:
+                if address.namespace == self._machine.outside:
                     self._line_changed()
             case steps.AddRoute(route=route):
                 self._netlink.add_route(route)

@@ -7,7 +7,6 @@ import errno
 import select
 import socket
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, cast
 
 from pyroute2 import IPRoute
@@ -16,7 +15,7 @@ from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.machine import Address, Bridge, Lease, Link, Route, Rule
-from appliance.host import namespaces, radio
+from appliance.host import hardware, namespaces, radio
 from appliance.host.namespaces import identity, inside
 
 _BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
@@ -66,7 +65,7 @@ class Netlink:
             for x in messages:
                 info = x.get_attr("IFLA_LINKINFO")
                 name = x.get_attr("IFLA_IFNAME")
-                wireless = Path(f"/sys/class/net/{name}/wireless").exists() and not namespace
+                place = hardware.place(name) if not namespace else hardware.NOWHERE
                 found.append(
                     Link(
                         namespace=namespace,
@@ -76,9 +75,11 @@ class Netlink:
                         carrier=bool(x["flags"] & _IFF_LOWER_UP),
                         master=by_index.get(x.get_attr("IFLA_MASTER") or 0, ""),
                         isolated=name in isolated,
-                        wireless=wireless,
+                        wireless=place.wireless,
+                        bus=place.bus,
+                        plugged=place.plugged,
                         drops=int(x.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0) if not namespace else 0,
-                        ssid=radio.ssid(name) if wireless else "",
+                        ssid=radio.ssid(name) if place.wireless else "",
                     )
                 )
         return tuple(found)
@@ -204,6 +205,9 @@ class Netlink:
         index = self.index(bridge.namespace, port)
         here.link("set", index=index, master=self.index(bridge.namespace, bridge.name))
         here.brport("set", index=index, isolated=1)
+
+    def remove_port(self, bridge: Bridge, port: str) -> None:
+        self._at(bridge.namespace).link("set", index=self.index(bridge.namespace, port), master=0)
 
     def move(self, namespace: str, name: str, to: str, rename: str = "") -> None:
         """Put a link into another namespace."""

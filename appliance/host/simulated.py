@@ -13,6 +13,7 @@ from typing import assert_never
 
 from appliance.core import plan as steps
 from appliance.core.codec import digest
+from appliance.core.desired import BRIDGE
 from appliance.core.machine import (
     Bridge,
     Desired,
@@ -30,6 +31,7 @@ from appliance.core.machine import (
     Tunnel,
     TunnelState,
 )
+from appliance.core.radio import Radio
 
 
 class PowerCut(BaseException):
@@ -39,9 +41,9 @@ class PowerCut(BaseException):
 # ------------------------------------------------------------------------------------- the pure part
 
 
-def sockets(machine: Machine, *plugged: str) -> Observed:
-    """The machine as it wakes up: its sockets, `plugged` of them with a cable, and nothing of ours."""
-    names = dict.fromkeys(("lo", *machine.uplinks, *machine.ports, *filter(None, [machine.radio])))
+def sockets(machine: Machine, *plugged: str, radios: tuple[Radio, ...] = ()) -> Observed:
+    """The machine as it wakes up: its sockets, `plugged` of them with a cable, its radios, and nothing of ours."""
+    names = dict.fromkeys(("lo", *machine.uplinks, *machine.ports, *(x.link for x in radios)))
     return Observed(
         now=0.0,
         namespaces=frozenset({machine.outside}),
@@ -50,10 +52,11 @@ def sockets(machine: Machine, *plugged: str) -> Observed:
                 namespace=machine.outside,
                 name=x,
                 carrier=x in plugged or x == "lo",
-                wireless=x == machine.radio,
+                wireless=x in {y.link for y in radios},
             )
             for x in names
         ),
+        radios=radios,
     )
 
 
@@ -75,6 +78,14 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             _link(state, bridge.namespace, bridge.name)
             link = _link(state, bridge.namespace, port)
             return _with_link(state, replace(link, master=bridge.name, isolated=True))
+        case steps.RemovePort(bridge=bridge, port=port):
+            return _with_link(state, replace(_link(state, bridge.namespace, port), master="", isolated=False))
+        case steps.SetCountry(country=country):
+            return replace(state, radios=tuple(replace(x, country=country) for x in state.radios))
+        case steps.UnmuteRadio(phy=phy):
+            return replace(
+                state, radios=tuple(replace(x, muted=x.muted and x.phy != phy) for x in state.radios)
+            )
         case steps.SetLinkUp(namespace=namespace, link=name):
             link = _link(state, namespace, name)
             return _with_link(state, replace(link, up=True, carrier=link.carrier or bool(link.kind)))
@@ -167,6 +178,12 @@ def _set(state: Observed, setting: Sysctl) -> Observed:
     return replace(state, sysctls=frozenset(others | {setting}))
 
 
+def _on_air(state: Observed) -> Observed:
+    """hostapd puts the first radio's interface into the bridge, and does not isolate it."""
+    link = _link(state, "", state.radios[0].link)
+    return _with_link(state, replace(link, up=True, carrier=True, master=BRIDGE, isolated=False))
+
+
 def _make_bridge(state: Observed, bridge: Bridge) -> Observed:
     _namespace(state, bridge.namespace)
     _namespace(state, bridge.peer_namespace)
@@ -251,9 +268,11 @@ def _add_route(state: Observed, route: Route) -> Observed:
 class SimulatedMachine:
     """`daemon.Machine` in memory. What the world does to it is said by the other methods."""
 
-    def __init__(self, machine: Machine, clock: Callable[[], float], *plugged: str) -> None:
-        self._clock, self._place = clock, machine
-        self.state = sockets(machine, *plugged)
+    def __init__(
+        self, machine: Machine, clock: Callable[[], float], *plugged: str, radios: tuple[Radio, ...] = ()
+    ) -> None:
+        self._clock, self._place, self._radios = clock, machine, radios
+        self.state = sockets(machine, *plugged, radios=radios)
         self.rulesets: dict[str, str] = {}  # namespace → what is loaded there
         self.done: list[steps.Step] = []
         self.failing: dict[type, str] = {}  # kind of step → what the kernel says
@@ -279,6 +298,8 @@ class SimulatedMachine:
             return Failure(step=name, message=str(error), at=self._clock())
         if isinstance(step, steps.SetFirewall):
             self.rulesets[step.firewall.namespace] = step.firewall.ruleset
+        if isinstance(step, steps.RestartUnit) and step.unit.name == "hostapd":
+            self.state = _on_air(self.state)
         self.done.append(step)
         return None
 
@@ -339,6 +360,6 @@ class SimulatedMachine:
 
     def lose_power(self, *plugged: str) -> None:
         """Off and on: what lived in the kernel is gone. Loads nothing: the boot does that."""
-        self.state = sockets(self._place, *plugged)
+        self.state = sockets(self._place, *plugged, radios=self._radios)
         self.rulesets.clear()
         self.power = None

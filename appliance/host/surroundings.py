@@ -1,11 +1,10 @@
-"""What this machine is: read once at the start from `machine.json` in the state folder, else guessed from the
-sockets it has. The first Ethernet socket is the blue one (line), further ones are yellow (laptops)."""
+"""What this machine is: read once at the start from `machine.json` in the state folder. Where that does not name the
+sockets, they follow from the hardware (core/sockets.py)."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -27,17 +26,11 @@ def machine() -> Machine:
     """Raises codec.Invalid when `machine.json` says something unknown."""
     state, run = folders()
     told = state / "machine.json"
-    data = json.loads(told.read_text()) if told.exists() else _guess()
+    data = json.loads(told.read_text()) if told.exists() else {}
     here = {"state": str(state), "run": str(run), "python": sys.executable, "lease_script": LEASE_SCRIPT}
     image = json.loads(IMAGE.read_text()) if IMAGE.exists() else {}
-    return load(Machine, {**here, **image, **data})
-
-
-def _guess() -> dict[str, object]:
-    names = sorted(x for _, x in socket.if_nameindex())
-    wired = [x for x in names if x.startswith(("eth", "en")) and not x.startswith("enx")]
-    moving = [x for x in names if x.startswith(("usb", "enx", "wwan"))]
-    return {"uplinks": [*wired[:1], *moving] or ["eth0"], "ports": wired[1:], "model": _model()}
+    follows = {} if {"uplinks", "ports"} & set(data) else {"follows": True, "uplinks": [], "ports": []}
+    return load(Machine, {**here, **follows, "model": _model(), **image, **data})
 
 
 def _model() -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from appliance.core.air import host, radio_on
 from appliance.core.desired import field_box, hub
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, hosts_file, seats, seats_of
 from appliance.core.machine import Desired, Lease, Machine, Observed, Status
 from appliance.core.model import Config, HubConfig, Phase, Reason
 from appliance.core.plan import plan
+from appliance.core.radio import Radio
 from appliance.core.uplinks import Choice, mark_active, uplinks_of
 from appliance.host.simulated import after_step, sockets
 from tests import machines
-from tests.machines import ETH0, NOW, USB0
+from tests.machines import ETH0, IDENTITY, NOW, USB0
 
 CONFIGS = {
     "factory": machines.FACTORY,
@@ -23,7 +25,6 @@ CONFIGS = {
     "shelter": machines.SHELTER,
     "stored": machines.STORED,
     "revoked": machines.REVOKED,
-    "wireless": machines.WIRELESS,
 }
 REASON_OF = {
     Phase.SETUP: Reason.NO_TICKET,
@@ -41,13 +42,16 @@ class Hardware:
     machine: Machine
     plugged: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()
+    radios: tuple[Radio, ...] = ()
 
 
 MACHINES = {
     "bare": Hardware(machine=machines.BOX_MACHINE),
     "one-line": Hardware(machine=machines.BOX_MACHINE, plugged=("eth0", "port1"), leases=(ETH0,)),
     "two-lines": Hardware(machine=machines.BOX_MACHINE, plugged=("eth0", "usb0"), leases=(ETH0, USB0)),
-    "radio": Hardware(machine=machines.RADIO_MACHINE, plugged=("usb0",), leases=(USB0,)),
+    "radio": Hardware(
+        machine=machines.BOX_MACHINE, plugged=("usb0",), leases=(USB0,), radios=(machines.RADIO,)
+    ),
     "no-address": Hardware(machine=machines.BOX_MACHINE, plugged=("eth0",)),
 }
 
@@ -59,7 +63,7 @@ def desired_box(config: Config, phase: Phase, hardware: Hardware, state: Observe
     assignment = config.assignment
     allowed, _ = refusals(
         assignment.desktops if assignment else (),
-        bool(hardware.machine.radio and config.access_point),
+        radio_on(IDENTITY, state.radios),
         assignment.mission.kind if assignment and assignment.mission else None,
     )
     status = Status(phase=phase, reason=REASON_OF[phase], since=NOW)
@@ -75,6 +79,7 @@ def desired_box(config: Config, phase: Phase, hardware: Hardware, state: Observe
         invitation_public=public,
         seats=seats_of(taken, known, allowed),
         hosts=hosts_file(taken),
+        point=host(IDENTITY, state.radios, config.air).point,
     )
 
 
@@ -85,7 +90,7 @@ def desired_hub(config: HubConfig, now: float = NOW) -> Desired:
 
 def start(hardware: Hardware) -> Observed:
     return replace(
-        sockets(hardware.machine, *hardware.plugged),
+        sockets(hardware.machine, *hardware.plugged, radios=hardware.radios),
         leases=hardware.leases,
         laptops=machines.LAPTOPS,
         now=NOW,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.core import path_mtu, policy
+from appliance.core.air import host, radio_on
 from appliance.core.desired import field_box
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, emergency_runs, hosts_file, seats, seats_of
@@ -19,11 +20,13 @@ from appliance.core.plan import (
     MakeNamespace,
     OpenHole,
     RemoveAddress,
+    RemovePort,
     RemoveRoute,
     RemoveRule,
     RemoveShaper,
     RemoveTunnel,
     RestartUnit,
+    SetCountry,
     SetFirewall,
     SetLinkUp,
     SetShaper,
@@ -31,10 +34,12 @@ from appliance.core.plan import (
     SetTunnel,
     Step,
     StopUnit,
+    UnmuteRadio,
     WriteFile,
 )
 from appliance.core.uplinks import NO_POLICY, Choice, choose, mark_active, uplinks_of
 from appliance.host.wireguard import public_of
+from tests.machines import IDENTITY
 
 
 def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status, Desired]:
@@ -46,7 +51,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
     running = assignment.mission if assignment else None
     allowed, _ = refusals(
         assignment.desktops if assignment else (),
-        radio_on=bool(machine.radio and config.access_point),
+        radio_on=radio_on(IDENTITY, observed.radios),
         mission=running.kind if running else None,
         carried=policy.carried(uplinks),
     )
@@ -69,6 +74,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
         hosts=hosts_file(taken),
         any_laptop=emergency_runs(assignment, observed.now),
         mtu=path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), TUNNEL_MTU),
+        point=host(IDENTITY, observed.radios, config.air, machine.radio).point,
     )
 
 
@@ -83,8 +89,12 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words = [x.namespace or "outside", f"{x.key}={x.value}"]
         case MakeBridge(bridge=x):
             words = [x.name, x.veth, x.peer]
-        case AddPort(port=port):
+        case AddPort(port=port) | RemovePort(port=port):
             words = [port]
+        case SetCountry(country=country):
+            words = [country]
+        case UnmuteRadio(phy=phy):
+            words = [phy]
         case SetLinkUp(namespace=namespace, link=link):
             words = [namespace or "outside", link]
         case SetTunnel(tunnel=x):

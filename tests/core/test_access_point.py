@@ -21,10 +21,10 @@ from appliance.core.access_point import (
     lan_address,
     probe_address,
 )
-from appliance.core.model import AccessPoint, Secret
+from appliance.core.model import AccessPoint, Band, Secret, Security
 from appliance.core.wifi_code import wifi_code
 
-POINT = AccessPoint(ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027"))
+POINT = AccessPoint(link="wlan0", ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027"))
 ANY = st.text(max_size=70) | st.binary(max_size=40).map(lambda x: x.decode("utf-8", "surrogateescape"))
 NASTY = [
     "a\nssid2=ff",
@@ -42,7 +42,11 @@ NASTY = [
 
 def ap(ssid: str = "noroshi", passphrase: str = "12345678") -> str:
     point = replace(POINT, ssid=ssid, passphrase=Secret(passphrase))
-    return Secret(hostapd(run="/run/n", radio="wlan0", bridge="br-lan", access_point=point).content).reveal()
+    return written(point)
+
+
+def written(point: AccessPoint) -> str:
+    return Secret(hostapd(run="/run/n", bridge="br-lan", point=point).content).reveal()
 
 
 LINES = ap().count("\n")
@@ -70,26 +74,78 @@ def test_no_passphrase_adds_a_line_or_is_told_in_the_refusal(passphrase: str) ->
 
 
 def test_the_access_point_s_file_is_for_root_and_prints_as_asterisks() -> None:
-    file = hostapd(run="/run/n", radio="wlan0", bridge="br-lan", access_point=POINT)
+    file = hostapd(run="/run/n", bridge="br-lan", point=POINT)
     assert file.mode == 0o600
     assert "kakizaki-2027" not in repr(file)
     assert "wpa_passphrase=kakizaki-2027\n" in Secret(file.content).reveal()
 
 
-@pytest.mark.parametrize(("channel", "used"), [(1, 1), (13, 13), (14, 6), (0, 6), (-1, 6), (36, 6)])
-def test_only_channels_that_japan_allows_are_used(channel: int, used: int) -> None:
-    point = replace(POINT, channel=channel)
-    text = hostapd(run="/r", radio="wlan0", bridge="b", access_point=point).content
-    assert f"channel={used}" in Secret(text).reveal().splitlines()
+@pytest.mark.parametrize("channel", [14, 0, -1, 34, 149, 165, 999])
+def test_a_channel_that_japan_does_not_allow_is_never_written(channel: int) -> None:
+    with pytest.raises(BadValue):
+        written(replace(POINT, channel=channel, band=Band.TWO if channel <= 14 else Band.FIVE))
 
 
-def test_the_country_is_japan_whatever_the_config_says() -> None:
-    text = hostapd(run="/r", radio="w", bridge="b", access_point=replace(POINT, country="US")).content
-    assert "country_code=JP" in Secret(text).reveal().splitlines()
+@pytest.mark.parametrize(("channel", "band"), [(36, Band.TWO), (6, Band.FIVE)])
+def test_a_channel_of_the_other_band_is_never_written(channel: int, band: Band) -> None:
+    with pytest.raises(BadValue):
+        written(replace(POINT, channel=channel, band=band))
 
 
-def test_laptops_are_kept_apart_and_frames_protected() -> None:
-    assert {"ap_isolate=1", "ieee80211w=1", "wpa=2", "wpa_key_mgmt=WPA-PSK SAE"} <= set(ap().splitlines())
+@pytest.mark.parametrize("link", ["wlan0\nbridge=eth0", "", "-i", "a/b", "x" * 16])
+def test_no_interface_s_name_adds_a_line(link: str) -> None:
+    with pytest.raises(BadValue):
+        written(replace(POINT, link=link))
+
+
+@pytest.mark.parametrize("security", Security)
+def test_the_country_is_japan_laptops_are_kept_apart_and_frames_protected(security: Security) -> None:
+    lines = written(replace(POINT, security=security)).splitlines()
+    assert {"country_code=JP", "ap_isolate=1", "wpa=2", "rsn_pairwise=CCMP"} <= set(lines)
+    assert [x for x in lines if x.startswith("ieee80211w=")] == [
+        "ieee80211w=2" if security is Security.WPA3 else "ieee80211w=1"
+    ]
+
+
+def test_wpa3_alone_lets_nobody_in_by_wpa2_and_the_other_way_round() -> None:
+    def management(security: Security) -> str:
+        return next(x for x in written(replace(POINT, security=security)).splitlines() if "wpa_key_mgmt" in x)
+
+    assert [management(x) for x in (Security.WPA2, Security.WPA3, Security.MIXED)] == [
+        "wpa_key_mgmt=WPA-PSK",
+        "wpa_key_mgmt=SAE",
+        "wpa_key_mgmt=WPA-PSK SAE",
+    ]
+
+
+@pytest.mark.parametrize("security", Security)
+@pytest.mark.parametrize(
+    ("channel", "band"), [(1, Band.TWO), (13, Band.TWO), (36, Band.FIVE), (100, Band.FIVE)]
+)
+@pytest.mark.skipif(not shutil.which("hostapd"), reason="hostapd is not installed")
+def test_hostapd_takes_the_file(tmp_path: Path, security: Security, channel: int, band: Band) -> None:
+    """Without a radio it reads the whole file, and stops where it would need one."""
+    point = replace(POINT, security=security, channel=channel, band=band)
+    text = written(point).replace("driver=nl80211", "driver=none").replace("bridge=br-lan\n", "")
+    assert _hostapd(tmp_path, text) == []
+    assert _hostapd(tmp_path, text + "nonsense=1\n") != []  # the guard: it does read it
+
+
+def _hostapd(folder: Path, text: str) -> list[str]:
+    """Its complaints about lines of the file."""
+    path = folder / "hostapd.conf"
+    path.write_text(text)
+    try:
+        told = subprocess.run(
+            ["hostapd", str(path)], capture_output=True, text=True, check=False, timeout=2
+        ).stdout
+    except subprocess.TimeoutExpired as running:
+        told = (running.stdout or b"").decode()
+    return [
+        x
+        for x in told.splitlines()
+        if x.startswith("Line ") or "configuration item" in x or "errors found" in x
+    ]
 
 
 # ------------------------------------------------------------------------------------------ dnsmasq

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.core.air import host
 from appliance.core.codec import (
     LARGEST,
     MAX_TEXT,
@@ -190,7 +191,6 @@ CAST = [
     machines.SHELTER,
     machines.STORED,
     machines.REVOKED,
-    machines.WIRELESS,
 ]
 
 
@@ -240,11 +240,13 @@ def test_no_secret_of_a_config_is_ever_told(config: Config | HubConfig) -> None:
 
 @pytest.mark.parametrize("config", CAST)
 def test_no_plan_and_no_desired_machine_tells_a_secret(config: Config) -> None:
-    machine = replace(machines.RADIO_MACHINE)
     status = Status(phase=Phase.SETUP, reason=Reason.NO_TICKET, since=NOW)
-    desired = field_box(config, status, machine, (), ())
+    point = host(machines.IDENTITY, (machines.RADIO,), config.air).point
+    assert point is not None
+    desired = field_box(config, status, machines.BOX_MACHINE, (), (), point=point)
     told = _told(desired) + "".join(_told(x) for x in plan(desired, Observed(now=NOW)))
-    for secret in secrets_in(config):
+    assert point.link in told
+    for secret in (*secrets_in(config), point.passphrase.reveal()):
         assert secret not in told
 
 

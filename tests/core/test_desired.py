@@ -116,8 +116,8 @@ def test_one_line_is_active_and_each_has_a_table_of_its_own() -> None:
 
 
 def test_an_access_point_runs_only_where_there_is_a_radio() -> None:
-    with_radio, _ = box_in("wireless", Phase.PROTECTED, "radio")
-    without, _ = box_in("wireless", Phase.PROTECTED, "one-line")
+    with_radio, _ = box_in("shelter", Phase.PROTECTED, "radio")
+    without, _ = box_in("shelter", Phase.PROTECTED, "one-line")
     assert "hostapd" in {x.name for x in with_radio.units}
     assert "hostapd" not in {x.name for x in without.units} and len(without.files) == 2
 

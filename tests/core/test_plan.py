@@ -87,7 +87,7 @@ def test_a_plan_cut_after_any_step_leaves_a_whole_firewall_and_ends_the_same(
     assert comparable(settled(desired, state)) == comparable(whole)
 
 
-@pytest.mark.parametrize("name", ["assigned", "shelter", "stored", "wireless"])
+@pytest.mark.parametrize("name", ["assigned", "shelter", "stored"])
 def test_closing_comes_before_everything_that_could_fail(name: str) -> None:
     """From open to closed: the first step is the closing one."""
     _, state = box_in(name, Phase.PROTECTED, "one-line")

@@ -15,7 +15,7 @@ from appliance.core.machine import Answer
 from appliance.core.model import Phase, Reason
 from tests.daemon.letters import refused, signed
 from tests.daemon.world import World
-from tests.machines import HQ, KUNREN, RADIO_MACHINE, RUNNING, SOUMU, ZEIMU
+from tests.machines import HQ, IDENTITY, KUNREN, RADIO, RUNNING, SOUMU, WIRED, ZEIMU
 
 # --------------------------------------------------------------------------------------------- lines
 
@@ -148,12 +148,14 @@ def test_individual_numbers_stay_closed_on_a_box_with_a_radio_and_open_on_one_wi
     make: Callable[..., World],
 ) -> None:
     config = replace(HQ, desktops=(SOUMU, ZEIMU))
-    wired, wireless = make(config=config).joined(), make(config=config, machine=RADIO_MACHINE).joined()
+    wired, wireless = make(config=config).joined(), make(config=config, radios=(RADIO,)).joined()
     assert "10.10.0.21" in wired.sim.rulesets["field"]
     assert "10.10.0.21" not in wireless.sim.rulesets["field"]
     assert "10.10.0.20" in wireless.sim.rulesets["field"]
     shown = {x["name"]: x for x in wireless.phone("status")["desktops"]}
     assert "個人番号" in shown["zeimu"]["refused"]["ja"]
+    silent = make(config=config, radios=(RADIO,), identity=WIRED).joined()
+    assert "10.10.0.21" in silent.sim.rulesets["field"] and silent.phone("status")["access_point"] is None
 
 
 def test_a_desktop_taken_away_closes_for_running_sessions_too(make: Callable[..., World]) -> None:
@@ -219,16 +221,14 @@ def test_the_page_s_uid_gets_no_snapshot_and_root_s_is_masked(world: World) -> N
 def test_a_box_with_a_radio_at_rest_has_nothing_to_do_and_a_lost_file_is_told_masked(
     make: Callable[..., World],
 ) -> None:
-    world = make(machine=RADIO_MACHINE).joined()
+    world = make(radios=(RADIO,)).joined()
     world.end_proof()
-    point = world.role._config.access_point
-    assert point is not None
     assert world.role.answer({"ask": "snapshot"}, 0)["steps"] == []
     kept = tuple(x for x in world.sim.state.files if not x[0].endswith("hostapd.conf"))
     assert len(kept) == len(world.sim.state.files) - 1
     world.role.judge(replace(world.sim.observe(None), files=kept))
     (step,) = world.role.answer({"ask": "snapshot"}, 0)["steps"]
-    assert "hostapd.conf" in step and "****" in step and point.passphrase.reveal() not in step
+    assert "hostapd.conf" in step and "****" in step and IDENTITY.passphrase.reveal() not in step
 
 
 @pytest.mark.parametrize("ask", ["", "fleet", "issue-ticket", "revoke", "plan", "__init__"])

@@ -13,6 +13,7 @@ from typing import Any
 from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import verify_text
 from appliance.core.firewall import boot
+from appliance.core.identity import Identity
 from appliance.core.machine import (
     Answer,
     DesktopProbe,
@@ -24,9 +25,10 @@ from appliance.core.machine import (
     Link,
     Machine,
 )
-from appliance.core.model import AccessPoint, Desktop, HubConfig, Phase, Reason, Secret
+from appliance.core.model import Desktop, HubConfig, Phase, Reason
 from appliance.core.plan import ForgetPeers, SetFirewall, Step
 from appliance.core.proof import evidence, trials
+from appliance.core.radio import Radio
 from appliance.core.rdp_file import FileRefused
 from appliance.core.words import Refused
 from appliance.courier import lay, letters
@@ -37,7 +39,7 @@ from appliance.host.probe import Target
 from appliance.host.profiles import packaged_profiles
 from appliance.host.simulated import PowerCut, SimulatedMachine, sockets
 from appliance.hub.role import HubRole, write_first_config
-from tests.machines import BOX_MACHINE, ETH0, HQ, HQ_MACHINE, USB0
+from tests.machines import BOX_MACHINE, ETH0, HQ, HQ_MACHINE, IDENTITY, USB0
 
 ROUTERS = {"eth0": ETH0, "usb0": USB0}
 
@@ -71,7 +73,15 @@ def passes(ruleset: str) -> bool:
 class World:
     """`tick` lets a second pass: leases, handshakes, echoes, letters, then both loops turn."""
 
-    def __init__(self, folder: Path, machine: Machine = BOX_MACHINE, config: HubConfig = HQ) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        machine: Machine = BOX_MACHINE,
+        config: HubConfig = HQ,
+        radios: tuple[Radio, ...] = (),
+        identity: Identity = IDENTITY,
+    ) -> None:
+        self.identity = identity
         self.ahead = 0.0  # how far this world's time is before the real one
         self.hq_error = 0.0
         self.clock = BoxClock(self)
@@ -103,7 +113,7 @@ class World:
         self.hub_daemon = Daemon(self.hub_machine, self.hub, self._bell())
         self.hub_daemon.settle()
 
-        self.sim = SimulatedMachine(self.machine, self.clock.now)
+        self.sim = SimulatedMachine(self.machine, self.clock.now, radios=radios)
         self.switch_on()
 
     @staticmethod
@@ -140,7 +150,7 @@ class World:
         self.start_daemon()
 
     def start_daemon(self) -> None:
-        self.role = FieldRole(self.machine, self._tools(), "serial0001")
+        self.role = FieldRole(self.machine, self._tools(), self.identity)
         self.daemon = Daemon(self.sim, self.role, self._bell(), self.clock.now, self.clock.monotonic)
 
     def cut_power(self, *, tear: bool = False) -> None:
@@ -162,7 +172,6 @@ class World:
             prove=self._prove,
             verify_rdp=_is_signed,
             clock=self.clock,
-            new_access_point=lambda serial: AccessPoint(ssid=serial, passphrase=Secret("kakizaki-2027")),
             wake=lambda: None,
         )
 

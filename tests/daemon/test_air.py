@@ -1,0 +1,174 @@
+"""The access point on a running box: on the air behind its own walls, under Japan's rules, and tried again when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from appliance.core.machine import Link
+from appliance.core.model import Secret
+from appliance.core.plan import AddPort, RemovePort, RestartUnit, SetCountry, UnmuteRadio
+from tests.daemon.world import World
+from tests.machines import BOX_MACHINE, IDENTITY, RADIO
+
+Make = Callable[..., World]
+
+
+def wifi(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.phone("status")["wifi"]
+    return found
+
+
+def radio_link(world: World) -> Link:
+    found = world.sim.state.link("", "wlan0")
+    assert found is not None
+    return found
+
+
+def starts(world: World) -> int:
+    return sum(isinstance(x, RestartUnit) and x.unit.name == "hostapd" for x in world.sim.done)
+
+
+def fall_off(world: World) -> None:
+    """hostapd ends by itself."""
+    units = tuple(x for x in world.sim.state.units if x[0] != "hostapd")
+    links = tuple(
+        replace(x, master="", isolated=False, carrier=False) if x.name == "wlan0" else x
+        for x in world.sim.state.links
+    )
+    world.sim.state = replace(world.sim.state, units=units, links=links)
+
+
+def test_the_access_point_is_there_before_any_ticket_and_its_port_stands_alone(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    assert radio_link(world).master == "br-lan" and radio_link(world).isolated
+    assert wifi(world)["on"] and wifi(world)["words"] is None
+    assert world.phone("status")["access_point"] == {
+        "ssid": IDENTITY.ssid,
+        "passphrase": IDENTITY.passphrase.reveal(),
+    }
+
+
+def test_a_port_that_hostapd_put_in_anew_is_isolated_again(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    links = tuple(replace(x, isolated=False) if x.name == "wlan0" else x for x in world.sim.state.links)
+    world.sim.state = replace(world.sim.state, links=links)
+    world.tick()
+    assert radio_link(world).isolated
+    assert sum(isinstance(x, AddPort) and x.port == "wlan0" for x in world.sim.done) == 2
+
+
+def test_nothing_is_on_the_air_before_the_radio_obeys_japan_s_rules(make: Make) -> None:
+    world = make(radios=(replace(RADIO, country="00"),))
+    world.tick()
+    order = [type(x) for x in world.sim.done if isinstance(x, SetCountry | RestartUnit)]
+    assert order[0] is SetCountry and starts(world) == 1 and wifi(world)["on"]
+
+
+def test_a_radio_that_stays_abroad_is_not_used_and_says_so(make: Make) -> None:
+    world = make(radios=(replace(RADIO, country="US", self_managed=True),))
+    world.tick(5)
+    assert starts(world) == 0 and wifi(world)["number"] == "9-03" and not wifi(world)["on"]
+    assert world.phone("status")["access_point"] is None
+
+
+def test_a_muted_radio_is_unmuted_first(make: Make) -> None:
+    world = make(radios=(replace(RADIO, muted=True),))
+    world.tick()
+    assert [x.phy for x in world.sim.done if isinstance(x, UnmuteRadio)] == ["phy0"] and wifi(world)["on"]
+
+
+def test_an_access_point_that_ends_is_tried_again_at_once_and_then_after_longer_and_longer_pauses(
+    make: Make,
+) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    assert starts(world) == 1
+    counts = []
+    for _ in range(60):
+        if "hostapd" in dict(world.sim.state.units):
+            fall_off(world)
+        world.tick()
+        counts.append(starts(world))
+    assert 3 <= counts[-1] <= 8  # after 2, 4, 8, 16, 32 seconds
+    assert wifi(world)["number"] == "9-06" and not wifi(world)["on"]
+
+
+def test_one_that_stood_for_a_while_is_started_again_soon(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick(90)
+    fall_off(world)
+    world.tick(4)
+    assert starts(world) == 2 and wifi(world)["on"]
+
+
+def test_a_line_that_somebody_put_into_the_laptops_bridge_is_taken_out(make: Make) -> None:
+    world = make()
+    world.joined()
+    links = tuple(replace(x, master="br-lan") if x.name == "eth0" else x for x in world.sim.state.links)
+    world.sim.state = replace(world.sim.state, links=links)
+    world.tick()
+    line = world.sim.state.link("", "eth0")
+    assert line is not None and line.master == ""
+    assert [x.port for x in world.sim.done if isinstance(x, RemovePort)] == ["eth0"]
+
+
+def test_the_key_stands_in_no_answer_but_the_one_for_people_on_site(make: Make) -> None:
+    world = make(radios=(RADIO,)).joined()
+    key = IDENTITY.passphrase.reveal()
+    assert key not in str(wifi(world)) and key not in str(world.role.answer({"ask": "snapshot"}, 0))
+    assert IDENTITY.pin.reveal() not in str(world.phone("status"))
+    assert not [x for x in world.reports if key in str(x)]
+    assert isinstance(IDENTITY.passphrase, Secret)
+
+
+# ---------------------------------------------------------------------------------------- sockets
+
+FOLLOWS = replace(BOX_MACHINE, uplinks=(), ports=(), follows=True)
+
+
+def plugged_box(make: Make) -> World:
+    """A mini-PC with two sockets that nobody described."""
+    world = make(machine=FOLLOWS)
+    for number, name in enumerate(("eth0", "eth1")):
+        add(world, name, bus=f"pci0000:00/0000:0{number}:00.0")
+    return world
+
+
+def add(world: World, name: str, **changes: Any) -> None:
+    link = Link(namespace="", name=name, **changes)
+    world.sim.state = replace(world.sim.state, links=(*world.sim.state.links, link))
+
+
+def colours(world: World) -> dict[str, str]:
+    return {x["link"]: x["role"] for x in world.phone("status")["sockets"]}
+
+
+def test_a_box_that_nobody_described_finds_its_sockets(make: Make) -> None:
+    world = plugged_box(make)
+    world.tick(2)
+    assert colours(world) == {"eth0": "line", "eth1": "laptops"}
+    port, line = world.sim.state.link("", "eth1"), world.sim.state.link("", "eth0")
+    assert port is not None and port.master == "br-lan" and port.isolated
+    assert line is not None and line.master == "" and line.up
+
+
+def test_a_phone_that_is_tethered_while_the_box_runs_becomes_its_line(make: Make) -> None:
+    world = plugged_box(make)
+    world.tick(2)
+    add(world, "usb0", bus="pci0000:00/usb1/1-2", plugged=True, carrier=True)
+    world.tick(2)
+    assert colours(world)["usb0"] == "line"
+    assert {"dhcp-usb0", "routers-usb0"} <= set(dict(world.sim.state.units))
+
+
+def test_colours_survive_a_power_cut_although_the_first_socket_died(make: Make) -> None:
+    world = plugged_box(make)
+    world.tick(2)
+    world.cut_power()
+    add(world, "eth1", bus="pci0000:00/0000:01:00.0")
+    world.tick(2)
+    assert colours(world) == {"eth1": "laptops"}
