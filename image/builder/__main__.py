@@ -68,6 +68,7 @@ def build(target: Target, asked: argparse.Namespace) -> None:
         shutil.copy(scratch / "vmlinuz", boot / "vmlinuz")
         initrd.build(tree, kernel, scratch / "initrd", boot / "initrd", epoch)
     disk.ext4(scratch / "boot.ext4", layout.WANTED[1].size, "noroshi-boot", epoch, boot, plain=True)
+    disk.date_files(scratch / "boot.ext4", (".", "vmlinuz", "initrd"), epoch)
     squashfs = scratch / "root.squashfs"
     root.pack(tree, squashfs, epoch, quick=asked.quick)
     pypi = papers.python(tree / product.HOME / f"lib/python{PYTHON}/site-packages")

@@ -35,8 +35,7 @@ def wheel(folder: Path, epoch: int) -> Path:
         shutil.copytree(CLONE / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CLONE / name, source / name)
-    words = (tools() / "pybabel", "--quiet", "compile", "--domain", "messages hq", "--directory")
-    run(*words, source / "webui/translations")
+    run(tools() / "python", CLONE / "image/builder/words.py", source / "webui/translations", str(epoch))
     run(
         *(tools() / "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--no-build-isolation", "--wheel-dir", folder, source),
@@ -71,6 +70,9 @@ def lay(root: Path, target: Target, built: Path) -> None:
     run(*pip, "install", *into, "--require-hashes", "-r", lock, *meant)
     run(*pip, "install", *into, *meant, built)
     shutil.rmtree(packages / "bin", ignore_errors=True)
+    for path in packages.glob("*.dist-info"):  # where and when it was put there
+        for name in ("RECORD", "direct_url.json", "REQUESTED", "INSTALLER"):
+            (path / name).unlink(missing_ok=True)
     for path in packages.glob("appliance/**/*.py"):  # a wheel forgets which files are programs
         if path.read_bytes().startswith(b"#!"):
             path.chmod(0o755)
