@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from image.builder import base, bundle, disk, initrd, layout, papers, pc, product, root
+from image.builder import base, bundle, disk, initrd, layout, modules, papers, pc, pi, product, root
 from image.builder.run import Failed, run, say, step
 from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
 
@@ -59,6 +59,8 @@ def build(target: Target, asked: argparse.Namespace) -> None:
     deb = papers.debian((tree / "var/lib/dpkg/status").read_text())
     if target.name == "pc":
         pc.loaders(tree, scratch / "loaders")
+    else:
+        pi.loaders(tree, modules.kernel_of(tree), scratch / "loaders")
     root.kernel_image(tree, scratch)
     key, certificate = (asked.key, asked.certificate) if asked.key else bundle.keys()
     bundle.lay(tree, target, certificate)
@@ -66,7 +68,7 @@ def build(target: Target, asked: argparse.Namespace) -> None:
     with step("making the initrd"):
         boot = disk.fresh(scratch / "boot")
         shutil.copy(scratch / "vmlinuz", boot / "vmlinuz")
-        initrd.build(tree, kernel, scratch / "initrd", boot / "initrd", epoch)
+        initrd.build(tree, kernel, target, scratch / "initrd", boot / "initrd", epoch)
     disk.ext4(scratch / "boot.ext4", layout.WANTED[1].size, "noroshi-boot", epoch, boot, plain=True)
     disk.date_files(scratch / "boot.ext4", (".", "vmlinuz", "initrd"), epoch)
     squashfs = scratch / "root.squashfs"
@@ -86,7 +88,9 @@ def build(target: Target, asked: argparse.Namespace) -> None:
         return
     raw = CACHE / f"{target.name}.img"
     with step("laying out the disk"):
-        pc.make(raw, scratch, squashfs, scratch / "boot.ext4", scratch / "loaders", epoch)
+        (pc if target.name == "pc" else pi).make(
+            raw, scratch, squashfs, scratch / "boot.ext4", scratch / "loaders", epoch
+        )
     update = CACHE / f"{target.name}.raucb"
     with step("signing the update bundle"):
         bundle.make(update, target, version, squashfs, scratch / "boot.ext4", key, certificate)

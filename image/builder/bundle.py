@@ -35,6 +35,12 @@ def keys() -> tuple[Path, Path]:
     return key, certificate
 
 
+def _device(target: Target, name: str) -> str:
+    parts = layout.gpt() if target.name == "pc" else layout.mbr()
+    part = next(x for x in parts if x.name == name)
+    return f"/dev/disk/by-partuuid/{part.id if target.name == 'pc' else layout.mbr_id(part)}"
+
+
 def configuration(target: Target) -> str:
     """RAUC's system.conf: two slots, each a root file system and what boots it."""
     lines = [
@@ -51,16 +57,15 @@ def configuration(target: Target) -> str:
         "path=/etc/rauc/keyring.pem",
     ]
     for number, slot in enumerate("ab"):
-        device = "/dev/disk/by-partuuid"
         lines += [
             "",
             f"[slot.root.{number}]",
-            f"device={device}/{layout.identity(f'root-{slot}')}",
+            f"device={_device(target, f'root-{slot}')}",
             "type=raw",
             f"bootname={slot.upper()}",
             "",
             f"[slot.boot.{number}]",
-            f"device={device}/{layout.identity(f'boot-{slot}')}",
+            f"device={_device(target, f'boot-{slot}')}",
             "type=raw",
             f"parent=root.{number}",
         ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from image.builder import modules
 from image.builder.run import run
-from image.builder.target import IMAGE, listed
+from image.builder.target import IMAGE, Target, listed
 
 APPLETS = (
     "cat",
@@ -35,7 +35,7 @@ LIBRARIES = (
 NEWC = "070701"  # cpio(5)
 
 
-def build(root: Path, kernel: str, scratch: Path, out: Path, epoch: int) -> None:
+def build(root: Path, kernel: str, target: Target, scratch: Path, out: Path, epoch: int) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     for name in ("bin", "lib", "proc", "sys", "dev"):
         (scratch / name).mkdir(parents=True)
@@ -45,7 +45,7 @@ def build(root: Path, kernel: str, scratch: Path, out: Path, epoch: int) -> None
     for name in APPLETS:
         (scratch / "bin" / name).symlink_to("busybox")
     _libraries(root, scratch)
-    _modules(root, kernel, scratch)
+    _modules(root, kernel, target, scratch)
     out.write_bytes(_packed(scratch, epoch))
 
 
@@ -59,9 +59,10 @@ def _libraries(root: Path, scratch: Path) -> None:
             shutil.copy(folder / name, scratch / "lib" / name)
 
 
-def _modules(root: Path, kernel: str, scratch: Path) -> None:
+def _modules(root: Path, kernel: str, target: Target, scratch: Path) -> None:
     home = root / "usr/lib/modules" / kernel
-    lines = listed((IMAGE / "initrd/modules").read_text())
+    lists = (IMAGE / "initrd/modules", IMAGE / target.name / "initrd-modules")
+    lines = tuple(x for path in lists if path.exists() for x in listed(path.read_text()))
     files = {str(x.relative_to(home / "kernel")): x for x in (home / "kernel").rglob("*.ko*")}
     wanted = {x for x in files if modules.stays(x, lines)}
     aim = scratch / "lib/modules" / kernel

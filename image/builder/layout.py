@@ -24,6 +24,7 @@ class Partition:
 
     @property
     def id(self) -> str:
+        """What the kernel calls PARTUUID in a GPT."""
         return identity(self.name)
 
 
@@ -64,3 +65,43 @@ def gpt_script(parts: tuple[Partition, ...], name: str) -> str:
         for x in parts
     ]
     return "\n".join([*head, *rows]) + "\n"
+
+
+DISK = 0x4E6F726F  # the MBR's signature
+FIRMWARE = 128 * MIB  # a Pi's first partition: firmware and device trees of every board
+_EXTENDED = 4
+
+
+def mbr(wanted: tuple[Partition, ...] = WANTED) -> tuple[Partition, ...]:
+    """A Pi 3 cannot start from a GPT: first partition and data are primary, the slots lie in the extended one. Each
+    logical partition has a mebibyte before it for its link to the next."""
+    first, *slots, data = wanted
+    found = [Partition(name=first.name, kind=first.kind, size=FIRMWARE, start=MIB, number=1)]
+    at = MIB + FIRMWARE
+    found.append(Partition(name=data.name, kind=data.kind, size=data.size, start=at, number=2))
+    at += data.size
+    for number, x in enumerate(slots, start=5):
+        at += MIB
+        found.append(Partition(name=x.name, kind=x.kind, size=x.size, start=at, number=number))
+        at += x.size
+    return tuple(found)
+
+
+def mbr_id(part: Partition) -> str:
+    """What the kernel calls PARTUUID in an MBR."""
+    return f"{DISK:08x}-{part.number:02x}"
+
+
+def mbr_script(parts: tuple[Partition, ...]) -> str:
+    logical = [x for x in parts if x.number > _EXTENDED]
+    begin = logical[0].start - MIB
+    end = logical[-1].start + logical[-1].size
+    rows = [_row(x.number, x.start, x.size, TYPES[x.kind][1]) for x in parts if x.number < _EXTENDED]
+    rows.append(_row(_EXTENDED, begin, end - begin, "f"))
+    rows += [_row(x.number, x.start, x.size, TYPES[x.kind][1]) for x in logical]
+    return "\n".join(["label: dos", f"label-id: 0x{DISK:08x}", "unit: sectors", *rows]) + "\n"
+
+
+def _row(number: int, start: int, size: int, kind: str) -> str:
+    active = ", bootable" if number == 1 else ""
+    return f"{number} : start={start // SECTOR}, size={size // SECTOR}, type={kind}{active}"

@@ -22,7 +22,7 @@ KEPT = (
     "drivers/gpio", "drivers/gpu/drm/tiny", "drivers/gpu/drm/virtio", "drivers/gpu/drm/drm_shmem_helper.ko",
     "drivers/gpu/drm/drm_kms_helper.ko", "drivers/gpu/drm/drm.ko", "drivers/gpu/drm/vc4", "drivers/gpu/drm/display",
     "drivers/hid/hid.ko", "drivers/hid/hid-generic.ko", "drivers/hid/usbhid", "drivers/hwmon/coretemp.ko", "drivers/hwmon/k10temp.ko",
-    "drivers/i2c/busses", "drivers/i2c/i2c-smbus.ko", "drivers/i2c/i2c-mux.ko", "drivers/idle", "drivers/input/misc/soc_button_array.ko",
+    "drivers/i2c/busses", "drivers/i2c/i2c-smbus.ko", "drivers/i2c/i2c-mux.ko", "drivers/idle", "drivers/irqchip", "drivers/input/misc/soc_button_array.ko",
     "drivers/leds", "drivers/mailbox", "drivers/md/dm-mod.ko", "drivers/md/dm-verity.ko", "drivers/md/dm-bufio.ko", "drivers/mfd",
     "drivers/misc/eeprom", "drivers/misc/rp1", "drivers/mmc", "drivers/net/mdio", "drivers/net/phy", "drivers/net/pcs",
     "drivers/net/usb", "drivers/net/wwan", "drivers/net/wireguard", "drivers/net/mii.ko", "drivers/net/dummy.ko",

@@ -39,6 +39,7 @@ def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) 
     chroot(root, "systemd-sysusers")
     rules = "from appliance.core.firewall import boot; print(boot())"
     (root / "usr/lib/noroshi/boot.nft").write_text(chroot(root, "/usr/lib/noroshi/bin/python", "-IBc", rules))
+    _enable(root)
     kernel = modules.kernel_of(root)
     with step("leaving out what a box never uses"):
         modules.trim(root, kernel)
@@ -56,6 +57,20 @@ def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) 
         _compile(root)
     _settle_times(root, epoch)
     return kernel
+
+
+def _enable(root: Path) -> None:
+    """What our units say in [Install], done: nothing is enabled that the overlay does not bring."""
+    for unit in sorted((IMAGE / "overlay/usr/lib/systemd/system").glob("*.*")):
+        text = unit.read_text() if unit.is_file() else ""
+        for line in text.splitlines():
+            key, _, targets = line.partition("=")
+            for target in targets.split() if key in ("WantedBy", "RequiredBy") else ():
+                folder = root / f"etc/systemd/system/{target}.{'wants' if key == 'WantedBy' else 'requires'}"
+                folder.mkdir(parents=True, exist_ok=True)
+                link = folder / unit.name
+                link.unlink(missing_ok=True)
+                link.symlink_to(f"/usr/lib/systemd/system/{unit.name}")
 
 
 def _lock(root: Path) -> None:

@@ -62,6 +62,8 @@ PI = Target(
     name="pi",
     architecture="arm64",
     wheels=("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
+    downloads=("raspi-firmware", "u-boot-rpi"),
+    backports=("linux-image-arm64",),
 )
 TARGETS = {x.name: x for x in (PC, PI)}
 
