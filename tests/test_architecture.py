@@ -38,7 +38,7 @@ ACTING_NAMES = {"now", "today", "utcnow", "generate", "urandom", "token_hex", "t
 # What the pages may use of the machine: its door, and pure things. HQ's pages have their register, too.
 WEB_MAY = ("appliance.control", "appliance.core.", "appliance.VERSION", "appliance.gunicorn_settings")
 HQ_WEB_MAY = (*WEB_MAY, "appliance.hub.people", "appliance.hub.board", "appliance.hub.records", "appliance.hub.audit",
-              "appliance.hub.reports", "appliance.hub.presence", "appliance.hub.register")  # fmt: skip
+              "appliance.hub.reports", "appliance.hub.presence", "appliance.hub.register", "appliance.hub.paper", "appliance.hub.preparing")  # fmt: skip
 
 SUBPROCESS = {
     "appliance/host/run.py": "every outside program that answers",

@@ -19,7 +19,7 @@ main = Table(
         "Look / 見る": (box.status, box.doctor, box.plan, box.prove, box.identity),
         "Use / 使う": (box.join, box.line, hq.hq),
         "Prepare / 準備する": (image, card),
-        "Run (the image and systemd do it) / 動かす": (box.daemon, box.block),
+        "Run (the image and systemd do it) / 動かす": (box.daemon, box.block, box.screen),
     },
 )
 click.version_option(VERSION, prog_name="noroshi")(main)

@@ -29,6 +29,30 @@ def block() -> None:
 
 
 @click.command()
+@click.option("--png", type=click.Path(dir_okay=False), help="Write the picture there instead, once.")
+@click.option(
+    "--size", default="1280x720", show_default=True, metavar="WIDTHxHEIGHT", help="Of that picture."
+)
+def screen(png: str | None, size: str) -> None:
+    """Show the box's state on its own screen and by its light; the image runs this on the first console."""
+    from appliance.host.surroundings import folders
+    from appliance.screen import Front
+
+    state, run = folders()
+    front = Front(run, state)
+    if png is None:
+        front.run()
+        return
+    from appliance.host.picture import draw
+
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 0 < int(width) <= 8192 and 0 < int(height) <= 8192):
+        raise click.UsageError("--size 1280x720")
+    found = front.scene(asked({"ask": "status"}))
+    draw(found, int(width), int(height)).save(png)
+
+
+@click.command()
 def plan() -> None:
     """Print the steps that are still to do, secrets masked."""
     steps = _steps()

@@ -13,7 +13,7 @@ import click
 
 from appliance.cli.asking import LANGUAGE
 from appliance.cli.table import Table
-from appliance.core.model import Security
+from appliance.core.model import Place, Security
 from appliance.core.words import Refused, refusal
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _WISHES = (
         "--blue", type=int, multiple=True, default=(1,), show_default=True,
         help="Which built-in Ethernet sockets are for lines, counted from 1.",
     ),
+    click.option("--indoors", is_flag=True, help="It will stand in a building: more Wi-Fi channels are lawful."),
     click.option("--paper", type=click.Path(dir_okay=False), help="The page as PDF; default: SERIAL.pdf here."),
     LANGUAGE,
 )  # fmt: skip
@@ -65,6 +66,7 @@ def prepared(options: dict[str, Any]) -> Prepared:
             wifi=not options["no_wifi"],
             security=Security(options["security"]),
             blue=tuple(options["blue"]),
+            place=Place.INDOORS if options["indoors"] else Place.OUTDOORS,
         )
         return prepare(wanted, time.strftime("%Y-%m-%d"), language)
     except Refused as error:

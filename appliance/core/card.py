@@ -13,7 +13,7 @@ from appliance.core.codec import Invalid, canonical, digest, dump_private, load,
 from appliance.core.commands import redeem
 from appliance.core.enrolment import TicketRefused, is_key, read_ticket
 from appliance.core.identity import Identity, checked
-from appliance.core.model import BoxKeys, Config
+from appliance.core.model import BoxKeys, Config, Place
 from appliance.core.words import Refused
 
 NAME = "noroshi.card"
@@ -24,9 +24,11 @@ _FIRST = re.compile(r"NOROSHI-CARD ([0-9]{1,4}) sha256:([0-9a-f]{64})", re.ASCII
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """`ticket`: an invitation's text, or "". `signing_key`: HQ's, pinned before any ticket is read; "" for none."""
+    """`ticket`: an invitation's text, or "". `signing_key`: HQ's, pinned before any ticket is read; "" for none.
+    `place`: which channels the law allows; outdoors is right anywhere."""
 
     identity: Identity
+    place: Place = Place.OUTDOORS
     ticket: str = ""
     signing_key: str = ""
 
@@ -91,7 +93,12 @@ def take(config: Config, held: Identity | None, card: Card, keys: BoxKeys, now: 
         raise Refused("card-enrolled")
     if config.signing_key and card.signing_key and config.signing_key != card.signing_key:
         raise Refused("foreign")  # a box that was withdrawn stays its office's, whoever holds it
-    pinned = replace(config, serial=card.identity.serial, signing_key=config.signing_key or card.signing_key)
+    pinned = replace(
+        config,
+        serial=card.identity.serial,
+        signing_key=config.signing_key or card.signing_key,
+        air=replace(config.air, place=card.place),
+    )
     try:
         return Taken(config=invited(pinned, card.ticket, keys, now, mark), identity=card.identity)
     except Refused as error:

@@ -1,8 +1,23 @@
-"""What can go wrong while a box is prepared: disks, images and the box's personal file. Part of `words.py`."""
+"""What can go wrong while a box is prepared: disks, images and the box's personal file (part of `words.py`); and what
+stands on the box's own screen besides its status."""
 
 from __future__ import annotations
 
 from appliance.core.sentence import Sentence
+
+STARTING = Sentence(
+    "0-02", "起動しています", "1分ほどお待ちください。先に線を差しておけます",
+    "Starting", "Please wait about a minute. Cables may be plugged in already",
+)  # fmt: skip
+
+SCREEN: dict[str, tuple[str, str]] = {
+    "wifi": ("電話をWi-Fiにつなぐ", "Join the Wi-Fi"),
+    "page": ("この画面を開く", "Open this page"),
+    "pin": ("暗証番号", "PIN"),
+    "number": ("症状番号", "Symptom"),
+    "serial": ("箱の番号", "Box"),
+    "drill": ("【訓練】本番のデスクトップは開きません", "Drill: real desktops stay closed"),
+}
 
 PREPARING: dict[str, Sentence] = {
     "card-format": Sentence(

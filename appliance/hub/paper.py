@@ -15,14 +15,11 @@ from appliance.core.identity import Identity
 from appliance.core.paper_words import paper_words
 from appliance.core.wifi_code import wifi_code
 from appliance.core.words import Refused
+from appliance.host import fonts
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-FONTS = (
-    "/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf",
-    "/usr/share/fonts/opentype/ipafont-gothic/ipag.ttf",
-)
 PAGE = f"http://{WIZARD_ADDRESS}/"
 MM = 72 / 25.4
 WIDTH, HEIGHT = 210 * MM, 297 * MM
@@ -45,7 +42,7 @@ class Paper:
 
 def check_font() -> Path:
     """Raises Refused where none is installed."""
-    found = next((Path(x) for x in FONTS if Path(x).is_file()), None)
+    found = fonts.find()
     if found is None:
         raise Refused("paper-font")
     return found

@@ -9,7 +9,7 @@ from appliance.core.card import Card, written
 from appliance.core.codec import Invalid
 from appliance.core.enrolment import TicketRefused, clean_ticket_text, is_key, is_name, read_ticket
 from appliance.core.identity import LETTERS, Identity, checked
-from appliance.core.model import Secret, Security
+from appliance.core.model import Place, Secret, Security
 from appliance.core.words import Refused
 from appliance.host import identity as identity_file
 from appliance.hub.paper import Paper
@@ -30,6 +30,7 @@ class Wanted:
     wifi: bool = True
     security: Security = Security.MIXED
     blue: tuple[int, ...] = (1,)
+    place: Place = Place.OUTDOORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def prepare(wanted: Wanted, made: str, language: str = "ja") -> Prepared:
         site, hq_name, signing_key = site or ticket.site, ticket.hq_name, ticket.signing_key
     try:
         identity = checked(_identity(wanted))
-        card = written(Card(identity=identity, ticket=text, signing_key=signing_key))
+        card = written(Card(identity=identity, place=wanted.place, ticket=text, signing_key=signing_key))
     except Invalid as error:
         raise Refused("bad-value") from error
     paper = Paper(

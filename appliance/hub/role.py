@@ -339,6 +339,7 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
     ]
     return {
         "name": config.name,
+        "signing_key": config.signing_key,
         "desktops": dump_masked(config.desktops),
         "boxes": boxes,
         "invitations": invitations,

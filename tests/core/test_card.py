@@ -13,7 +13,7 @@ from appliance.core import card as noun
 from appliance.core.card import LARGEST, Card, is_ticket_name, read, take, written
 from appliance.core.codec import Invalid, canonical, digest, dump_private
 from appliance.core.identity import Identity, drawn
-from appliance.core.model import Config, JoinStage, Secret
+from appliance.core.model import Config, JoinStage, Place, Secret
 from appliance.core.words import Refused
 from tests.machines import (
     ASSIGNED,
@@ -33,7 +33,7 @@ from tests.machines import (
 
 BOX = drawn("nrs-4f2a9c", "abcdefghjkmn", "123456")
 OTHER = drawn("nrs-77777a", "nmkjhgfedcba", "654321")
-CARD = Card(identity=BOX, ticket=TICKET_TEXT, signing_key=HQ.signing_key)
+CARD = Card(identity=BOX, place=Place.INDOORS, ticket=TICKET_TEXT, signing_key=HQ.signing_key)
 PLAIN = Card(identity=BOX)
 KEYS = box_keys(1)
 
@@ -80,6 +80,7 @@ def test_an_editor_s_line_ends_and_its_mark_do_no_harm() -> None:
         (sealed("[" * 9000), "card-value"),
         (sealed("null"), "card-value"),
         (changed(more=1), "card-value"),
+        (changed(place="moon"), "card-value"),
         (changed(signing_key="x"), "card-value"),
         (changed(signing_key=signing_pair(99)[1]), "card-value"),
         (changed(ticket="NOROSHI:ABC"), "card-value"),
@@ -140,6 +141,7 @@ def test_a_fresh_box_becomes_the_card_s_and_begins_to_join() -> None:
     found = taken(FACTORY, OTHER, CARD)
     assert found.identity == BOX and found.refusal == ""
     assert found.config.serial == BOX.serial and found.config.signing_key == HQ.signing_key
+    assert found.config.air.place is Place.INDOORS
     assert found.config.keys == KEYS and found.config.joining is not None
     assert (found.config.joining.stage, found.config.joining.ticket) == (JoinStage.INVITED, TICKET)
     assert not found.config.joining.pins, "the card brought HQ's key, not the ticket"

@@ -7,11 +7,14 @@ import json
 import socketserver
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from appliance.core.codec import dump_masked
+from appliance.core.enrolment import ticket_text
 from appliance.core.model import Policy
+from tests.machines import HQ, TICKET
 
 DESK = {
     "name": "desk",
@@ -117,6 +120,7 @@ class FakeHub:
         invitations = [{k: v for k, v in i.items() if k != "text"} for i in self.invitations.values()]
         return {
             "name": "○○市 災害対策本部",
+            "signing_key": HQ.signing_key,
             "desktops": self.desktops,
             "boxes": list(self.boxes.values()),
             "invitations": invitations,
@@ -132,7 +136,7 @@ class FakeHub:
             "expires": time.time() + days * 86400,
             "state": "open",
             "box": "",
-            "text": "NOROSHI:" + "ABCDEFGH234567" * 30,
+            "text": ticket_text(replace(TICKET, id=number, site=site), HQ.signing_private),
         }
         return self.do_show_ticket(number)
 

@@ -16,10 +16,22 @@ from appliance.hub import people
 from appliance.hub.people import Role
 from appliance.hub.register import open_register, open_staff
 from webui import language, security
-from webui.hq import access, boxes, desktops, devices, overview, sign_in, staff, tickets, trouble, wording
+from webui.hq import (
+    access,
+    boxes,
+    desktops,
+    devices,
+    overview,
+    preparing,
+    sign_in,
+    staff,
+    tickets,
+    trouble,
+    wording,
+)
 from webui.hq.desk import Desk
 
-PARTS = (sign_in, overview, tickets, boxes, desktops, devices, staff)
+PARTS = (sign_in, overview, tickets, preparing, boxes, desktops, devices, staff)
 
 
 def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flask:

@@ -230,6 +230,7 @@ def deed(value: str) -> str:
         "show-ticket": _("招待QRコードを開いた"),
         "save-ticket": _("招待QRコードを保存した"),
         "withdraw-ticket": _("招待QRコードを取り消した"),
+        "prepare-box": _("箱を準備した"),
         "start-mission": _("任務を始めた"),
         "end-mission": _("任務を終えた"),
         "revoke": _("箱の利用を停止した"),

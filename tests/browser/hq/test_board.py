@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 from werkzeug.serving import ThreadedWSGIServer
 
+from appliance.core.card import read
 from appliance.hub import people
 from appliance.hub.people import Role
 from tests.browser import chromium
@@ -102,6 +103,29 @@ def test_an_invitation_is_issued_on_a_phone_and_large_enough_to_photograph(
     assert "NOROSHI" not in phone.url
 
 
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_box_is_prepared_on_a_phone_and_both_files_are_saved(
+    office: Office, browser: Browser, address: str, language: str
+) -> None:
+    context = browser.new_context(viewport=PHONE_SIZE, base_url=address)
+    context.add_cookies([{"name": "language", "value": language, "url": address}])
+    page = signed_in(context)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto("/prepare")
+    page.fill("[name=site]", "長い名前の" * 10)
+    page.click("button[data-primary]")
+    saved = {}
+    for button in page.locator("a[download]").all():
+        with page.expect_download() as download:
+            button.click()
+        saved[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+    card = read(saved.pop("noroshi.card"))
+    assert saved[f"{card.identity.serial}.pdf"].startswith(b"%PDF")
+    assert not too_wide(page) and said == []
+    context.close()
+
+
 @pytest.mark.parametrize("size", [PHONE_SIZE, DESK_SIZE], ids=["phone", "desk"])
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_no_page_is_wider_than_the_screen_and_none_breaks_a_rule(
@@ -122,7 +146,7 @@ def test_no_page_is_wider_than_the_screen_and_none_breaks_a_rule(
     macs = [f"00:11:22:33:44:{i:02x}" for i in range(4)]
     office.hub.devices = [{"name": "PC-0123456789-0123456789-012345", "title": "長い名前の" * 10, "macs": macs, "desktops": ["*"]}]  # fmt: skip
     ticket = f"/tickets/{next(iter(office.hub.invitations))}"
-    for path in ("/", "/devices", "/devices?read=1600", "/boxes/box-0001", "/boxes/box-0001/revoke", "/tickets", ticket, f"{ticket}/sheet", "/desktops",
+    for path in ("/", "/devices", "/devices?read=1600", "/boxes/box-0001", "/boxes/box-0001/revoke", "/tickets", "/prepare", ticket, f"{ticket}/sheet", "/desktops",
                  "/desktops/desk/remove", "/people", "/audit"):  # fmt: skip
         page.goto(path)
         assert not too_wide(page), path
