@@ -14,6 +14,7 @@ from appliance.core.machine import DoorProbe, LineState, Observed, Uplink
 from appliance.core.model import Config
 from appliance.core.names import NO_QUESTIONS, Questions
 from appliance.core.phase import HUB_ANSWERED
+from appliance.core.policy import at_line
 from appliance.core.uplinks import Lines
 from appliance.host import files
 
@@ -48,7 +49,9 @@ class Climbing:
     ) -> None:
         """`asked`: since when an answer inside the tunnel may be expected; `alone`: HQ does not know the box's key
         yet."""
-        self._usual, self._now = ladder.ladder_of(config, found=observed.found), observed.now
+        # A spare of another kind has its own kind's entrance, never that of the line in use.
+        self._usual = ladder.ladder_of(at_line(config, uplinks), found=observed.found)
+        self._now = observed.now
         self._mind_silence(observed, asked)
         self._entrance = ladder.entrance_of(config)
         self._uplinks = {x.link: x for x in uplinks if x.usable}
@@ -60,7 +63,9 @@ class Climbing:
             doors.setdefault(x.link, {})[x.label] = x
         self._doors = doors
         self._ladders = {
-            link: ladder.within_reach(ladder.ladder_of(config, x.kind, observed.found), x)
+            link: ladder.within_reach(
+                self._usual if x.active else ladder.ladder_of(config, x.kind, observed.found), x
+            )
             for link, x in self._uplinks.items()
             if self._usual
         }

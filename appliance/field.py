@@ -161,7 +161,7 @@ class FieldRole:
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
         climbing, invited = self._climbing, config.joining and config.joining.stage is JoinStage.INVITED
-        climbing.look(at_line(config, uplinks), uplinks, observed, memory.asked_since, alone=bool(invited))
+        climbing.look(config, uplinks, observed, memory.asked_since, alone=bool(invited))
         assignment = config.assignment
         running = assignment.mission if assignment else None
         allowed, refused = refusals(

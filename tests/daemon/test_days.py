@@ -43,6 +43,17 @@ def test_a_line_whose_internet_is_gone_is_left_for_the_spare_one_and_taken_back_
     assert (world.phase, world.reason) == (Phase.PROTECTED, Reason.ALL_WELL)
 
 
+def test_each_line_is_asked_at_the_entrance_of_its_own_kind(world: World) -> None:
+    world.joined()
+    usual = world.hub_config().endpoints[0]
+    own = {"entrances": [{"kind": "ethernet", "endpoints": ["10.99.0.1:51820"]}]}
+    world.staff("set-policy", box="", changes=own, by="test")
+    world.tick(12)
+    world.plug("usb0")
+    world.tick(3)
+    assert world.asked_at == {"eth0": "10.99.0.1:51820", "usb0": usual}
+
+
 def test_a_long_silence_closes_and_the_line_s_return_opens(world: World) -> None:
     world.joined()
     world.unplug("eth0")

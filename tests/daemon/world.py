@@ -358,6 +358,11 @@ class World:
     def _ways(self) -> tuple[tuple[str, float], ...]:
         return self._target.lines.ways if self._target.lines else ()
 
+    @property
+    def asked_at(self) -> dict[str, str]:
+        """Uplink → the endpoint where the scout asks there."""
+        return dict(self._target.lines.endpoints) if self._target.lines else {}
+
     def _scout(self, link: str) -> LineProbe:
         """A spare line as the scout finds it."""
         if link not in self.plugged & self.internet:
