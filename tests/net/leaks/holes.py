@@ -35,7 +35,7 @@ def another_device(box: Noroshi) -> None:
         assert not box.hole_is_open(), "the phone's address is enough"
     finally:
         run("ip", "-n", phone, "link", "set", "eth0", "address", mac)
-    eventually("the phone again", box.hole_is_open)
+    box.mended_hole()
 
 
 def other_ports(box: Noroshi) -> None:

@@ -230,7 +230,9 @@ class Noroshi(Subject):
     def phone(self) -> Lease:
         """The one phone, as any phone comes: by DHCP."""
         client = Client(self.place, "phone")
-        client.ask_again()
+        running = processes.recorded(self.place, "phone-dhcp")
+        if running is None or not running.alive:
+            client.start()
         return client.wait(FLEET, patience=20)
 
     def hole_is_open(self, machine: str = "phone") -> bool:
