@@ -25,7 +25,7 @@ from scripts.benchmarks.keys import Echo, Keys
 from scripts.benchmarks.stand import Tell
 from scripts.exercise import machines, processes
 from scripts.exercise.dhcp import Client
-from scripts.exercise.place import Place
+from scripts.exercise.place import PACE, Place
 from scripts.exercise.processes import run, within
 
 FLEET = "10.211.0.0/16"
@@ -140,12 +140,12 @@ def prepare(here: Place) -> None:
     for who in ("laptop", "phone"):
         client = Client(here, who)
         client.start()
-        client.wait(FLEET, patience=20.0)
+        client.wait(FLEET, patience=20.0 * PACE)
     wait_for_desktops(here)
 
 
 def wait_for_desktops(here: Place) -> None:
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 30.0 * PACE
     while True:
         status: dict[str, Any] = machines.status(here) or {"desktops": []}
         if {"gamen", "sokudo"} <= {x["name"] for x in status["desktops"] if x["open"]}:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from appliance.control import ask
 from scripts.exercise import desk, machines, topology
-from scripts.exercise.place import Place, owner_of
+from scripts.exercise.place import PACE, Place, owner_of
 
 Tell = Callable[[str], None]
-PATIENCE = 30.0  # seconds until a box with a ticket has to be PROTECTED
+PATIENCE = 30.0 * PACE  # seconds until a box with a ticket has to be PROTECTED
 
 
 def place() -> Place:

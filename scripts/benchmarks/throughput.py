@@ -18,7 +18,7 @@ from scripts.benchmarks.figures import Figure
 from scripts.benchmarks.stand import Tell
 from scripts.exercise import machines, processes
 from scripts.exercise.dhcp import Client
-from scripts.exercise.place import Place
+from scripts.exercise.place import PACE, Place
 from scripts.exercise.processes import run, within
 
 AT_LEAST = 0.95
@@ -27,7 +27,7 @@ UP, DOWN = "laptop to desktop", "desktop to laptop"
 USUAL_MTU = 1420  # wg-quick(8) over an Ethernet of 1500
 ADDRESS, PORT = "10.10.0.21", 443
 FLEET = "10.211.0.0/16"
-PATIENCE = 20.0
+PATIENCE = 20.0 * PACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,11 @@ class Act:
         thread.start()
         return thread
 
+    def give_up(self, why: str) -> None:
+        """Somebody else saw that it cannot succeed any more."""
+        self.problems.append(why)
+        self._failed.set()
+
     def timeline(self) -> Timeline:
         return Timeline(
             moments=dict(self.moments),

@@ -18,7 +18,7 @@ from typing import Any
 
 from appliance.control import Refused, Unreachable, ask
 from scripts.exercise import processes
-from scripts.exercise.place import Place, started_at
+from scripts.exercise.place import PACE, Place, started_at
 from scripts.exercise.processes import Running, run, within
 from scripts.exercise.topology import CABLES, LAPTOP_MAC
 
@@ -207,7 +207,7 @@ def board(place: Place) -> list[dict[str, Any]]:
 
 def wait_for_door(place: Place, name: str, *, patience: float = 20.0) -> None:
     """Until the daemon behind a machine's door answers anything at all."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + patience * PACE
     while True:
         try:
             ask(door(place, name), {"ask": "status"}, timeout=2.0)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+# How many times slower than usual this machine is, an emulated one for example: everybody waits as much longer.
+PACE = float(os.environ.get("NOROSHI_PACE", "1"))
 MACHINES = ("hq", "desk", "internet", "router-a", "router-b", "box", "field", "laptop", "phone")
 MADE_BY_THE_BOX = frozenset({"field"})
 PASSING = (

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.exercise.place import Place, started_at
+from scripts.exercise.place import PACE, Place, started_at
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 Popen = subprocess.Popen[bytes]
@@ -33,7 +33,9 @@ class Running:
 
 def run(*argv: str, text: str | None = None, check: bool = True, timeout: float = 30) -> str:
     """Run a program to its end; its standard output. A failure carries what it said on standard error."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(
+        argv, input=text, capture_output=True, text=True, timeout=timeout * PACE, check=False
+    )
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(argv)} failed ({done.returncode}): {done.stderr.strip()}")
     return done.stdout

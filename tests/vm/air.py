@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import dataclass
 
+from tests.vm import control
 from tests.vm.guest import Guest, NoAnswer
 from tests.vm.hardware import MAC
 
@@ -21,21 +22,17 @@ SEEN = "bench: the access point is on the air"
 LINK = "wlan-bench"
 
 
-def cable_to_the_station(number: int) -> tuple[str, ...]:
-    """Script lines: the guest's socket of this number is not the box's but leads to the station."""
+def lines(number: int) -> tuple[str, ...]:
+    """Script lines: two radios, of which the box keeps the first; the guest's socket of this number is not the box's but
+    leads to the station; and somebody scans until there is something on the air, and says so."""
+    scan = f"ip netns exec {SPACE} iw dev {LINK} scan 2>/dev/null | grep -q '^BSS'"
     return (
+        *control.radios(2),
         "for link in /sys/class/net/*; do",
         f'    [ "$(cat "$link/address")" != {MAC.format(number + 1)} ] || ip link set "${{link##*/}}" netns {SPACE} name cable',
         "done",
-        f"link=$(ls /sys/class/ieee80211/phy1/device/net 2>/dev/null || ip netns exec {SPACE} iw dev | sed -n 's/.*Interface //p')",
+        f"link=$(ip netns exec {SPACE} iw dev | sed -n 's/.*Interface //p')",
         f"ip -n {SPACE} link set $link name {LINK} address {ADDRESS}",
-    )
-
-
-def look_out() -> tuple[str, ...]:
-    """Script lines: somebody scans in the background, and says so when there is something on the air."""
-    scan = f"ip netns exec {SPACE} iw dev {LINK} scan 2>/dev/null | grep -q '^BSS'"
-    return (
         f"ip -n {SPACE} link set {LINK} up",
         f"(until {scan}; do sleep 1; done; echo '{SEEN}' >/dev/console) &",
     )
@@ -52,7 +49,7 @@ def configuration(network: Network) -> str:
     """For wpa_supplicant; both names may hold anything, so they are given as octets where the format allows it."""
     quoted = network.passphrase.replace("\\", "\\\\").replace('"', '\\"')
     return (
-        "sae_pwe=2\nnetwork={\n"
+        f"ctrl_interface={FOLDER}/ctl\nsae_pwe=2\nnetwork={{\n"
         f"  ssid={network.ssid.encode().hex()}\n"
         f"  key_mgmt={network.kind}\n"
         f'  psk="{quoted}"\n'
@@ -127,6 +124,12 @@ class Station:
             time.sleep(0.5)
         raise NoAnswer("the station got no address")
 
+    def network(self) -> Network:
+        """What the box's own sheet says: its name and key, which it made at its first start."""
+        told = self.guest.succeed("sed", "1d", "/var/lib/noroshi/config.json")
+        point = json.loads(told)["access_point"]
+        return Network(ssid=point["ssid"], passphrase=point["passphrase"])
+
     def leave(self) -> None:
         for name in ("dhcp", "wpa"):
             path = f"{FOLDER}/{name}.pid"
@@ -156,12 +159,11 @@ class Station:
     def log(self) -> str:
         return self.guest.tell("cat", f"{FOLDER}/wpa.log")[1]
 
-    def signal(self) -> dict[str, str]:
-        """What the supplicant says of the connection: key_mgmt, pmf, freq, …"""
-        told = self.guest.tell("wpa_cli", "-i", LINK, "-p", "/var/run/wpa_supplicant", "status", space=SPACE)[
-            1
-        ]
-        return dict(x.split("=", 1) for x in told.splitlines() if "=" in x)
+    def kind(self) -> str:
+        """How the connection is protected, as the supplicant says it."""
+        told = self.guest.tell("wpa_cli", "-p", f"{FOLDER}/ctl", "-i", LINK, "status", space=SPACE)[1]
+        found = dict(x.split("=", 1) for x in told.splitlines() if "=" in x)
+        return f"{found.get('key_mgmt', 'unknown')}, protected frames {found.get('pmf', '0')}"
 
     def _put(self, name: str, content: str) -> None:
         self.guest.succeed(

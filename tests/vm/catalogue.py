@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm.scenes import cuts, joining, survival
+from tests.vm.scenes import cuts, joining, speed, survival
 from tests.vm.stage import Stage
 
 
@@ -29,6 +29,11 @@ SCENES = (
         name="power-cuts",
         line="every write recorded, more than a thousand cuts looked at, some of them booted",
         play=cuts.play,
+    ),
+    Scene(
+        name="speed",
+        line="the kernel's WireGuard through the box against bare wg, a full line with CAKE and without",
+        play=speed.play,
     ),
 )
 QUICK = ("joining", "power-cuts")

@@ -136,7 +136,7 @@ class Guest:
             "UserKnownHostsFile": self.keys.known_hosts,
             "IdentitiesOnly": "yes",
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": "60",
             "LogLevel": "ERROR",
         }
         words = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]

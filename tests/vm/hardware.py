@@ -43,7 +43,10 @@ class Hardware:
     control_port: int = 0  # of 127.0.0.1, leads to port 22 of the control socket; 0: no such socket
     clock: str = "utc"  # "utc", or a date such as 1970-01-01T00:00:00
     credentials: tuple[tuple[str, Path], ...] = ()  # files that hold what `credential` makes
-    write_log: Path | None = None  # every write of the disk, as dm-log-writes has it
+    write_log: Path | None = (
+        None  # every write of the disk, as dm-log-writes has it; then the disk is virtio's
+    )
+    share: Path | None = None  # a folder of this machine that the guest may read
     accelerator: str = "tcg,thread=multi"
     kernel: Path | None = None  # boots this instead of what is on the disk, with `initrd` and `append`
     initrd: Path | None = None
@@ -71,6 +74,9 @@ def command(x: Hardware) -> list[str]:
     argv += _disk(x)
     for number, socket in enumerate(x.sockets):
         argv += _socket(number, socket)
+    if x.share is not None:
+        folder = f"local,path={x.share},mount_tag=host,security_model=none,readonly=on,multidevs=remap"
+        argv += ["-virtfs", folder]
     if x.control_port:
         argv += _control(x.control_port)
     for _, path in x.credentials:
@@ -99,7 +105,10 @@ def _disk(x: Hardware) -> list[str]:
         logged = "driver=blklogwrites,node-name=logged,file=image,log=log"
         argv += ["-blockdev", f"{logged},log-sector-size=512,log-super-update-interval=1"]
         top = "logged"
-    return [*argv, "-device", f"nvme,drive={top},serial=NOROSHI0001,addr=0x3,bootindex=0"]
+    # QEMU's NVMe takes a write that has to last (FUA) for any other, so that the log would lack a flush. Virtio has no
+    # such writes: the kernel says flush.
+    kind = "nvme" if x.write_log is None else "virtio-blk-pci"
+    return [*argv, "-device", f"{kind},drive={top},serial=NOROSHI0001,addr=0x3,bootindex=0"]
 
 
 def _socket(number: int, socket: Socket) -> list[str]:

@@ -138,10 +138,12 @@ def pending(log: Sequence[Entry], end: int) -> list[Entry]:
     return found[::-1]
 
 
-def at_random(log: Sequence[Entry], count: int, chance: Random, sector: int = 512) -> list[Cut]:
-    """Cuts anywhere a write is pending: each pending write is lost by the toss of a coin, and one in two times the
+def at_random(
+    log: Sequence[Entry], count: int, chance: Random, places: Sequence[int] = (), sector: int = 512
+) -> list[Cut]:
+    """Cuts behind any write, or at one of `places`: each pending write is lost by the toss of a coin, and one in two times the
     last that was not lost is torn between two sectors."""
-    places = [x.index + 1 for x in log if x.writes]
+    places = places or [x.index + 1 for x in log if x.writes]
     cuts = []
     for _ in range(count if places else 0):
         end = chance.choice(places)

@@ -59,7 +59,7 @@ class Medium:
         start = waiting[0].index if waiting and not cut.clean else cut.end
         self.forward(start)
         found = {part.name: self.folder / part.name for part in self.parts}
-        left = self.folder / "left"
+        left = self.folder / ".left"
         shutil.rmtree(left, ignore_errors=True)
         left.mkdir()
         for entry in self.entries[start : cut.end]:

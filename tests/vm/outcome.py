@@ -59,7 +59,7 @@ def lines(report: Report) -> list[str]:
     ordered = sorted(report.checks, key=lambda x: not x.good)
     found += [f"  {'○' if x.good else '×'} {x.scene}: {x.what}{_told(x)}" for x in reversed(ordered)]
     bad = sum(not x.good for x in report.checks) + sum(not x.good for x in report.numbers)
-    found.append("  All is well." if report.good else f"  {bad} of {len(report.checks)} checks are not well.")
+    found.append("  All is well." if report.good else f"  {bad} of these are not well.")
     return found
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
+from appliance.core import boot_choice
 from tests.vm import disk, log_writes, soundness
 from tests.vm.disk import Partition
 from tests.vm.log_writes import Cut, Entry
@@ -101,32 +102,33 @@ def judge_state(marks: Sequence[Mark], states: Sequence[str], end: int, state: s
     return ()
 
 
-def chosen(entries: Sequence[Entry], count: int, seed: int, first: int = 0) -> list[Cut]:
-    """Every flush, then as many random cuts as it takes to make `count`; nothing before the entry `first`."""
-    flushes = [x for x in log_writes.at_flushes(entries) if x.end >= first]
+def chosen(entries: Sequence[Entry], marks: Sequence[Mark], count: int, seed: int) -> list[Cut]:
+    """Half of them, at most, behind flushes: all of those if they are fewer. The others at random, as many in each
+    stage: an update writes more than all the rest."""
     chance = Random(seed)
-    if count < len(flushes):  # a sample
-        return by_last_flush(
-            entries, chance.sample(flushes, count // 2) + _random(entries, count - count // 2, chance)
-        )
-    return by_last_flush(entries, flushes + _random(entries, count - len(flushes), chance))
+    flushes = log_writes.at_flushes(entries)
+    if len(flushes) > count // 2:
+        flushes = chance.sample(flushes, count // 2)
+    left = count - len(flushes)
+    spans = [x for x in _spans(marks, len(entries)) if any(entries[i].writes for i in range(*x))]
+    found = list(flushes)
+    for number, (start, end) in enumerate(spans):
+        share = left // len(spans) + (number < left % len(spans))
+        places = [x.index + 1 for x in entries[start:end] if x.writes]
+        found += log_writes.at_random(entries, share, chance, places)
+    return by_last_flush(entries, found)
 
 
-def _random(entries: Sequence[Entry], count: int, chance: Random) -> list[Cut]:
-    return log_writes.at_random(entries, count, chance)
+def _spans(marks: Sequence[Mark], end: int) -> list[tuple[int, int]]:
+    """First entry of each stage, and the one behind its last."""
+    starts = [x.entries for x in marks]
+    return [(a, max(a, min(b, end))) for a, b in zip(starts, [*starts[1:], end], strict=True)]
 
 
-def grub_environment(block: bytes) -> dict[str, str]:
-    """The values of a GRUB environment block."""
-    lines = block.decode("ascii", "replace").splitlines()
-    return dict(x.split("=", 1) for x in lines if "=" in x and not x.startswith("#"))
-
-
-def startable(values: dict[str, str]) -> tuple[str, ...]:
-    """The slots that the boot loader may start with these values, as grub.cfg decides."""
-    good = "B" if values.get("good") == "B" else "A"
-    other = "A" if good == "B" else "B"
-    return (good, other) if values.get("trial") == other else (good,)
+def startable(block: bytes) -> tuple[str, ...]:
+    """The slots that the boot loader may start, as its note says."""
+    choice = boot_choice.read(block)
+    return tuple(x for x in (choice.good, choice.trial) if x)
 
 
 class Checker:
@@ -151,7 +153,7 @@ class Checker:
                 self._tell(f"{len(medium.entries)} writes and flushes, {len(result.states)} configurations")
             with self._recording.log.open("rb") as log:
                 medium = self._begin(log)
-                cuts = chosen(medium.entries, count, seed)
+                cuts = chosen(medium.entries, self._recording.marks, count, seed)
                 for number, cut in enumerate(cuts, start=1):
                     result.found.append(self._look(medium, cut, result.states))
                     if number % 50 == 0 or number == len(cuts):
@@ -205,7 +207,7 @@ class Checker:
         if block is None:
             return ["the boot loader's note is gone"]
         complaints = []
-        for slot in startable(grub_environment(block)):
+        for slot in startable(block):
             for name in SLOTS[slot]:
                 digest = self._digest(medium, name, paths[name])
                 if digest not in self._whole.get(name, set()):

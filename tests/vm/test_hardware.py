@@ -33,9 +33,14 @@ def after(argv: list[str], option: str) -> list[str]:
         (
             {"write_log": Path("/x/log")},
             "-device",
-            "nvme,drive=logged,serial=NOROSHI0001,addr=0x3,bootindex=0",
+            "virtio-blk-pci,drive=logged,serial=NOROSHI0001,addr=0x3,bootindex=0",
         ),
         ({"credentials": (("bench.keys", Path("/x/keys")),)}, "-smbios", "type=11,path=/x/keys"),
+        (
+            {"share": Path("/")},
+            "-virtfs",
+            "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+        ),
         ({"kernel": Path("/x/vmlinuz"), "append": "quiet"}, "-append", "quiet"),
     ],
 )

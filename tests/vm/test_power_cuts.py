@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core import boot_choice
+from appliance.core.boot_choice import Choice
 from tests.vm import power_cuts
 from tests.vm.log_writes import Cut, Entry, Flag
 from tests.vm.medium import by_last_flush
@@ -54,14 +56,20 @@ def test_a_cut_falls_into_the_stage_that_had_begun(end: int, stage: str) -> None
 
 
 def test_every_flush_is_cut_behind_and_the_rest_is_random() -> None:
-    cuts = power_cuts.chosen(LOG, 100, seed=1)
+    cuts = power_cuts.chosen(LOG, MARKS, 100, seed=1)
     assert len(cuts) == 100
     assert {x.end for x in cuts if x.clean} >= {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40}
     assert any(x.lost for x in cuts)
 
 
 def test_a_sample_is_half_flushes_and_half_random() -> None:
-    assert len(power_cuts.chosen(LOG, 4, seed=1)) == 4
+    assert len(power_cuts.chosen(LOG, MARKS, 4, seed=1)) == 4
+
+
+def test_each_stage_has_as_many_random_cuts_however_much_was_written_in_it() -> None:
+    cuts = power_cuts.chosen(LOG, MARKS, 11 + 300, seed=1)
+    by_stage = [sum(power_cuts.stage_of(MARKS, x.end - 1) == m.name for x in cuts if x.end) for m in MARKS]
+    assert [x >= 100 for x in by_stage] == [True, True, True]
 
 
 def test_cuts_come_in_an_order_in_which_the_medium_never_goes_back() -> None:
@@ -70,24 +78,15 @@ def test_cuts_come_in_an_order_in_which_the_medium_never_goes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "slots"),
+    ("choice", "slots"),
     [
-        ({"good": "A", "trial": ""}, ("A",)),
-        ({"good": "A", "trial": "B"}, ("A", "B")),
-        ({"good": "B", "trial": "B"}, ("B",)),
-        ({"good": "B", "trial": "A"}, ("B", "A")),
-        ({}, ("A",)),
+        (Choice(good="A"), ("A",)),
+        (Choice(good="A", trial="B"), ("A", "B")),
+        (Choice(good="B", trial="A"), ("B", "A")),
     ],
 )
-def test_what_the_boot_loader_may_start_has_to_be_whole(
-    values: dict[str, str], slots: tuple[str, ...]
-) -> None:
-    assert power_cuts.startable(values) == slots
-
-
-def test_the_boot_loaders_note_is_read() -> None:
-    block = b"# GRUB Environment Block\ngood=B\ntrial=\n" + b"#" * 900
-    assert power_cuts.grub_environment(block) == {"good": "B", "trial": ""}
+def test_what_the_boot_loader_may_start_has_to_be_whole(choice: Choice, slots: tuple[str, ...]) -> None:
+    assert power_cuts.startable(boot_choice.block(choice)) == slots
 
 
 def test_a_recording_is_kept_for_later(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ sample of what they leave is booted again.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -13,10 +14,13 @@ from tests.vm import disk, log_writes, power_cuts, soundness
 from tests.vm.field import Site
 from tests.vm.log_writes import Cut
 from tests.vm.power_cuts import Checker, Found, Mark, Recording, Result
-from tests.vm.stage import BOOT, OPEN, Stage, join, until_phase
+from tests.vm.stage import BOOT, OPEN, PATIENCE, Stage, join, until_phase
 
 STATE = "/var/lib/noroshi"
 SEED = 20261122
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+LENT = "/run/lent"
+LEND = "mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro host"
 DIGEST = (
     "import sys; sys.path[:0] = ['/usr/lib/noroshi/lib/python3.13/site-packages']\n"
     "import hashlib, json, pathlib\n"
@@ -39,7 +43,8 @@ def record(stage: Stage, site: Site) -> Recording:
     """First boot, joining, changes by HQ, a reboot: with every write in a log."""
     log = stage.folder / "writes.log"
     log.write_bytes(b"")
-    site.prepare_box(stage.hardware(stage.layer("recorded"), write_log=log))
+    share = stage.image.parent  # the bundle lies beside the image
+    site.prepare_box(stage.hardware(stage.layer("recorded"), write_log=log, share=share))
     marks: list[Mark] = []
 
     def mark(name: str) -> None:
@@ -51,25 +56,55 @@ def record(stage: Stage, site: Site) -> Recording:
     marks.append(Mark(name="first boot", entries=0, state=soundness.NOTHING))
     site.power_on()
     site.guest.wait_for_shell(BOOT)
-    until_phase(site, "SETUP", patience=120)
+    until_phase(site, "SETUP", patience=PATIENCE)
     mark("joining")
     join(site)
-    until_phase(site, *OPEN, patience=180)
+    until_phase(site, *OPEN, patience=PATIENCE)
     time.sleep(5)
     mark("changes by HQ")
-    change(site, mark)
+    change(site)
     mark("restart")
-    site.guest.tell("systemctl", "reboot", timeout=30)
-    time.sleep(20)
-    site.guest.wait_for_shell(BOOT)
-    until_phase(site, *OPEN, patience=180)
+    restart(site)
     mark("after the restart")
     time.sleep(5)
+    update(stage, site, mark)
     site.power_off()
     return Recording(image=stage.fresh_disk(), log=log, marks=tuple(marks))
 
 
-def change(site: Site, mark: object) -> None:
+def update(stage: Stage, site: Site, mark: Callable[[str], None]) -> None:
+    """A bundle into the other slot, one start of it on trial, and the word that it is good."""
+    bundle = stage.image.with_suffix(".raucb")
+    if not bundle.exists():
+        stage.tell(f"no {bundle}: the update is left out")
+        return
+    guest = site.guest
+    mark("update")
+    guest.succeed("sh", "-c", f"modprobe -a 9p 9pnet_virtio loop; mkdir -p {LENT}; {LEND} {LENT}")
+    guest.succeed("rauc", "install", f"{LENT}/{bundle.name}", timeout=1200)
+    mark("first start of the other slot")
+    restart(site)
+    mark("confirm")
+    guest.succeed("rauc", "status", "mark-good", timeout=120)
+    mark("after the update")
+    restart(site)
+    slot = guest.succeed("sed", "s/.*rauc.slot=\\(.\\).*/\\1/", "/proc/cmdline").strip()
+    stage.check("the update is in force and confirmed", slot == "B", f"slot {slot}")
+
+
+def restart(site: Site) -> None:
+    before = site.guest.succeed("cat", BOOT_ID)
+    site.guest.tell("systemctl", "reboot", timeout=30)
+    deadline = time.monotonic() + BOOT
+    while time.monotonic() < deadline:
+        time.sleep(5)
+        site.guest.wait_for_shell(BOOT)
+        if site.guest.tell("cat", BOOT_ID)[1] != before:
+            break
+    until_phase(site, *OPEN, patience=PATIENCE)
+
+
+def change(site: Site) -> None:
     """What HQ changes is on the box's disk some moments later, each time."""
     for number in range(2, 8):
         before = state_of(site)
@@ -118,7 +153,7 @@ def boot_some(stage: Stage, site: Site, recording: Recording, result: Result, co
         try:
             site.guest.wait_for_shell(BOOT)
             wanted = ("SETUP",) if found.state == soundness.NOTHING or is_new(result, found) else OPEN
-            status = until_phase(site, *wanted, patience=180)
+            status = until_phase(site, *wanted, patience=PATIENCE)
             failed = site.guest.succeed(
                 "systemctl", "list-units", "--failed", "--no-legend", "--plain"
             ).strip()

@@ -4,53 +4,64 @@ by the uplinks meanwhile but what may leave, from the first packet on.
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 from scripts.exercise import machines
-from scripts.exercise.act import Act
+from scripts.exercise.act import FLEET, Act
 from scripts.exercise.browser import PageStuck
+from scripts.exercise.laptop import NoDesktop
+from scripts.exercise.processes import run, within
 from scripts.exercise.timeline import EVENTS, Timeline, table
-from tests.vm import control
+from tests.vm import air
 from tests.vm.field import Site
 from tests.vm.guest import NoAnswer
 from tests.vm.outcome import Number
 from tests.vm.stage import BOOT, Stage
 
-PATIENCE = 600.0  # seconds for the whole of it
+PATIENCE = 900.0  # seconds for the whole of it
 FIRMWARE_DONE = "BdsDxe: starting"  # what OVMF prints last
-RADIOS = 2  # the box's own, and a station's
 RAM_MOST = 320.0  # MiB
 RAM = "free --mebi | awk '/^Mem/ {print $2 - $7}'"
+STATION = 2  # the socket that leads to the station's radio instead of to the box
+PROBE = (
+    "import http.client as h; c = h.HTTPConnection('connectivitycheck.gstatic.com', timeout=30); "
+    "c.request('GET', '/generate_204'); r = c.getresponse(); print(r.status, r.getheader('Location'))"
+)
 
 
 def play(stage: Stage) -> None:
     with stage.site() as site:
         site.up(stage.tell, browser=True)
-        disk = stage.layer("joining")
-        site.prepare_box(stage.hardware(disk), *control.radios(RADIOS))
+        machines.noroshi(
+            *(site.place, "hq", "hq", "device", "add", "NS-0002", "--title", "Wi-Fiのパソコン"),
+            *("--mac", air.ADDRESS, "--desktop", "*"),
+        )
+        site.prepare_box(stage.hardware(stage.layer("joining")), *air.lines(STATION))
         timeline = walk(stage, site)
         stage.check("from power-on to the desktop", timeline.ok, timeline.complaint)
         if timeline.ok:
             board(stage, site)
+            over_the_air(stage, site)
         look_inside(stage, site)
         left_by_the_uplinks(stage, site)
 
 
 def walk(stage: Stage, site: Site) -> Timeline:
-    """The act of the exercise, with what only a real machine has."""
-    shots = stage.shots / stage.scene
-    act = Act(site, shots, stage.tell, machines.issue_ticket(site.place), patience=PATIENCE)
+    """The act of the exercise, with what only a real machine has. The phone is on the air, the laptop on a cable."""
+    act = Act(site, shots(stage), stage.tell, machines.issue_ticket(site.place), patience=PATIENCE)
     seen: dict[str, float] = {}
-    shell = threading.Thread(target=attend, args=(stage, site, seen), daemon=True)
+    shell = threading.Thread(target=attend, args=(stage, site, act, seen), daemon=True)
     site.once_started = shell.start
     timeline = act.run()
-    shell.join(5)
+    shell.join(60)
     moments = {**timeline.moments, **seen}
-    expected = ("power-on", *(x for x in seen), *(x for x in EVENTS if x != "power-on"))
-    ordered = tuple(sorted(dict.fromkeys(expected), key=lambda x: moments.get(x, float("inf"))))
+    names = ("kernel", "access-point", *EVENTS)
+    ordered = tuple(sorted(names, key=lambda x: moments.get(x, float("inf"))))
     timeline = replace(timeline, moments=moments, expected=ordered)
     stage.table("The image, from its firmware to a desktop", table(timeline, "(emulated processor)"))
     for problem in act.problems:
@@ -58,19 +69,61 @@ def walk(stage: Stage, site: Site) -> Timeline:
     return timeline
 
 
-def attend(stage: Stage, site: Site, seen: dict[str, float]) -> None:
-    """Notes what the console and the shell tell, while the act goes on."""
+def attend(stage: Stage, site: Site, act: Act, seen: dict[str, float]) -> None:
+    """Puts the phone on the air, and notes what console and shell tell, while the act goes on."""
+    guest = site.guest
     try:
-        seen["kernel"] = site.guest.wait_for_words(FIRMWARE_DONE, BOOT)
-        site.guest.wait_for_shell(BOOT)
+        seen["kernel"] = guest.wait_for_words(FIRMWARE_DONE, BOOT)
+        guest.wait_for_shell(BOOT)
         stage.tell("the test's own shell is there")
-    except NoAnswer as problem:
-        stage.tell(str(problem))
+        seen["access-point"] = guest.wait_for_words(air.SEEN, BOOT)
+        stage.tell("the access point is on the air")
+        join_by_air(stage, air.Station(guest))
+        site.phone.dhcp.wait(f"{air.SHARED}.0/24", patience=120)
+        told = run(
+            *within(site.place.namespace("phone"), (sys.executable, "-c", PROBE)), timeout=90, check=False
+        )
+        stage.check(
+            "a phone's question for the internet leads to the wizard",
+            told.startswith("302 http://10.86.86.1/"),
+            told.strip(),
+        )
+    except (NoAnswer, RuntimeError, TimeoutError) as problem:
+        act.give_up(str(problem)[:600])
+
+
+def join_by_air(stage: Stage, station: air.Station) -> None:
+    network = station.network()
+    lease = station.join(network, patience=180)
+    station.share(lease["dns"].split()[0])
+    stage.check(
+        "a station joins the access point and gets an address", True, f"{lease['address']}, {station.kind()}"
+    )
+
+
+def over_the_air(stage: Stage, site: Site) -> None:
+    """The phone's place, taken by a registered laptop: it joins anew, as after the box had joined HQ."""
+    station = air.Station(site.guest)
+    try:
+        lease = station.join(station.network(), patience=180)
+        home = ipaddress.ip_address(lease["address"]) in ipaddress.ip_network(FLEET)
+        stage.check("the station's address is one of HQ's", home, lease["address"])
+        picture = shots(stage) / "desktop-by-air.png"
+        opened = site.laptop.open_desktop(site.access, picture, machine="phone", patience=240)
+        stage.check(
+            "a laptop on the air has the desktop open", opened.colours > 1, f"{opened.colours} colours"
+        )
+    except (NoAnswer, NoDesktop, RuntimeError) as problem:
+        stage.check("a laptop on the air has the desktop open", False, str(problem)[:600])
+
+
+def shots(stage: Stage) -> Path:
+    return stage.shots / stage.scene
 
 
 def board(stage: Stage, site: Site) -> None:
     try:
-        site.look_at_board(stage.shots / stage.scene / "hq-board.png")
+        site.look_at_board(shots(stage) / "hq-board.png")
     except PageStuck as problem:
         stage.check("HQ's board shows the box", False, str(problem))
         return
@@ -99,7 +152,3 @@ def left_by_the_uplinks(stage: Stage, site: Site) -> None:
     stage.check("something left by the uplinks: the taps hear", good > 0, f"{good} frames that may leave")
     told = f"{len(leaks)} frames: {', '.join(kinds[:8])}" if kinds else ""
     stage.check("nothing else left by the uplinks, from the first packet on", not leaks, told)
-
-
-def shots_of(stage: Stage) -> Path:
-    return stage.shots / stage.scene

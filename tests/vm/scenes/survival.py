@@ -11,7 +11,7 @@ from scripts.exercise import machines
 from scripts.exercise.place import Place
 from tests.vm.field import Site
 from tests.vm.outcome import Number
-from tests.vm.stage import BOOT, OPEN, Stage, join, until_phase
+from tests.vm.stage import BOOT, OPEN, PATIENCE, Stage, join, until_phase
 
 PAST = "1970-01-01T00:00:00"
 MEMORY = 512
@@ -41,9 +41,9 @@ def first(stage: Stage, site: Site) -> None:
     """A box that has joined, and what it writes when nothing happens."""
     site.power_on()
     site.guest.wait_for_shell(BOOT)
-    until_phase(site, "SETUP", patience=120)
+    until_phase(site, "SETUP", patience=PATIENCE)
     join(site)
-    until_phase(site, *OPEN, patience=120)
+    until_phase(site, *OPEN, patience=PATIENCE)
     stage.check("a box joins", True)
     time.sleep(30)  # what joining wrote is behind us
     before = written(site)
@@ -71,7 +71,7 @@ def in_the_past(stage: Stage, site: Site) -> None:
     site.guest.hardware = replace(usual, clock=PAST, memory=MEMORY)
     site.power_on()
     site.guest.wait_for_shell(BOOT)
-    status = until_phase(site, *OPEN, patience=240)
+    status = until_phase(site, *OPEN, patience=PATIENCE)
     stage.check("with a clock of 1970 and 512 MB of memory: desktops open", True, str(status["phase"]))
     marks = status["milestones"]
     assert isinstance(marks, dict)
@@ -98,7 +98,7 @@ def full(stage: Stage, site: Site) -> None:
     """No room is left for a single octet; then the plug is pulled."""
     site.power_on()
     site.guest.wait_for_shell(BOOT)
-    until_phase(site, *OPEN, patience=240)
+    until_phase(site, *OPEN, patience=PATIENCE)
     left = site.guest.succeed("sh", "-c", FILLED, timeout=300).split()[-1]
     stage.check("the data partition is full", int(left) < 65536, f"{left} octets left")
     renew(site.place)
@@ -108,7 +108,7 @@ def full(stage: Stage, site: Site) -> None:
     site.power_off()
     site.power_on()
     site.guest.wait_for_shell(BOOT)
-    until_phase(site, *OPEN, patience=240)
+    until_phase(site, *OPEN, patience=PATIENCE)
     stage.check("and the box comes up again after the plug was pulled", True)
     site.guest.succeed("sh", "-c", f"rm -f {DATA}/fill {DATA}/fill2")
     site.power_off()
