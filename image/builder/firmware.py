@@ -9,7 +9,7 @@ from pathlib import Path
 from image.builder.run import run
 
 VERSIONED = re.compile(r"^(?P<family>.*iwlwifi-.*?)-(?P<number>\d+)\.ucode$")
-ALWAYS = ("regulatory.db", "regulatory.db.p7s")
+ALWAYS = "regulatory.db"  # and its signature; by way of /etc/alternatives, so no link of ours leads there
 ALONGSIDE = (".pnvm", ".txt", ".clm_blob", ".bin", ".txcap_blob")  # read by drivers that do not say so
 
 
@@ -41,7 +41,11 @@ def chosen(files: set[str], asked: set[str]) -> set[str]:
     the newest version it takes and looks for older ones: of each family two stay."""
     patterns = [re.compile(_pattern(x)) for x in asked if "*" in x]
     plain = {x for x in asked if "*" not in x}
-    kept = {x for x in files if x.removesuffix(".xz").removesuffix(".zst") in plain or Path(x).name in ALWAYS}
+    kept = {
+        x
+        for x in files
+        if x.removesuffix(".xz").removesuffix(".zst") in plain or Path(x).name.startswith(ALWAYS)
+    }
     kept |= {x for x in files if any(p.fullmatch(x) for p in patterns)}
     families: dict[str, list[tuple[int, str]]] = {}
     newest = {m["family"]: int(m["number"]) for x in plain if (m := VERSIONED.match(x))}

@@ -87,9 +87,13 @@ def test_of_a_radio_s_firmware_the_newest_two_that_the_driver_takes_stay() -> No
         "iwlwifi-y-20.ucode",
         "amdgpu/a.bin",
         "rtw/b.bin",
+        "regulatory.db",
+        "regulatory.db-debian",
     }
     asked = {"iwlwifi-x-90.ucode", "rtw/b.bin", "rtw/absent.bin"}
-    assert firmware.chosen(files, asked) == {"iwlwifi-x-80.ucode", "iwlwifi-x-89.ucode", "rtw/b.bin"}
+    assert firmware.chosen(files, asked) == {
+        "iwlwifi-x-80.ucode", "iwlwifi-x-89.ucode", "rtw/b.bin", "regulatory.db", "regulatory.db-debian",
+    }  # fmt: skip
 
 
 def test_papers_name_every_package_of_debian_and_of_python(tmp_path: Path) -> None:
