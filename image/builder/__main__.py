@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from image.builder import base, bundle, disk, initrd, layout, modules, papers, pc, pi, product, root
-from image.builder.run import Failed, run, say, step
+from image.builder.run import Failed, chroot, run, say, step
 from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
 
 
@@ -56,6 +56,12 @@ def build(target: Target, asked: argparse.Namespace) -> None:
         wheel = product.wheel(CACHE / "scratch/wheel", epoch)
     with step("unpacking Debian"):
         base.unpack(tar, tree)
+    if target.foreign:
+        with step("taking over what Debian's scripts made for the PC"):
+            native = scratch / "native"
+            base.unpack(base.base(TARGETS["pc"], fresh=False), native)
+            base.configure(tree, native)
+            chroot(tree, "ldconfig")
     deb = papers.debian((tree / "var/lib/dpkg/status").read_text())
     if target.name == "pc":
         pc.loaders(tree, scratch / "loaders")
@@ -69,7 +75,14 @@ def build(target: Target, asked: argparse.Namespace) -> None:
         boot = disk.fresh(scratch / "boot")
         shutil.copy(scratch / "vmlinuz", boot / "vmlinuz")
         initrd.build(tree, kernel, target, scratch / "initrd", boot / "initrd", epoch)
-    disk.ext4(scratch / "boot.ext4", layout.WANTED[1].size, "noroshi-boot", epoch, boot, plain=True)
+    disk.ext4(
+        scratch / "boot.ext4",
+        (layout.KERNEL if target.name == "pi" else layout.WANTED[1].size),
+        "noroshi-boot",
+        epoch,
+        boot,
+        plain=True,
+    )
     disk.date_files(scratch / "boot.ext4", (".", "vmlinuz", "initrd"), epoch)
     squashfs = scratch / "root.squashfs"
     root.pack(tree, squashfs, epoch, quick=asked.quick)

@@ -18,9 +18,20 @@ LEFT_OUT = (
     "path-exclude=/usr/share/lintian/*",
     "path-exclude=/usr/share/bug/*",
 )
+# Caches that name libraries of one processor, and the package manager's own books.
+ONE_PROCESSOR_S = (
+    "etc/ld.so.cache",
+    "etc/ld.so.conf.d",
+    "var/lib/dpkg",
+    "var/lib/apt",
+    "etc/apt",
+    "etc/kernel",
+    "etc/ssh/ssh_host",
+)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DOWNLOADED = "var/noroshi-downloads"
-# Building an initrd with each kernel package takes minutes under emulation; ours is made of single files.
+# Building an initrd with each kernel package takes minutes under emulation; ours is made of single files. (INITRD=No
+# keeps the kernel packages' hooks from it, be it initramfs-tools or dracut.)
 NO_INITRD = (
     'chroot "$1" dpkg-divert --quiet --local --rename --add /usr/sbin/update-initramfs',
     'ln -s /bin/true "$1/usr/sbin/update-initramfs"',
@@ -36,8 +47,9 @@ def base(target: Target, *, fresh: bool) -> Path:
         f"fetching and unpacking Debian {SUITE} ({target.architecture}, {len(target.packages)} packages named)"
     ):
         _make(target, tar)
+    kept = sorted(CACHE.glob(f"base-{target.name}-*.tar"), key=lambda x: x.stat().st_mtime)[-3:]
     for old in CACHE.glob(f"base-{target.name}-*.tar"):
-        if old != tar:
+        if old not in kept:
             old.unlink()
     return tar
 
@@ -46,28 +58,21 @@ def _make(target: Target, tar: Path) -> None:
     debs = CACHE / f"debs-{target.architecture}"
     debs.mkdir(parents=True, exist_ok=True)
     scratch = tar.with_suffix(".new.tar")
-    hooks = [
-        'mkdir -p "$1/var/cache/apt/archives/"',
-        f"sync-in {debs} /var/cache/apt/archives/",
+    options = [
+        '--setup-hook=mkdir -p "$1/var/cache/apt/archives/" "$1/etc/apt/preferences.d"',
+        f"--setup-hook=sync-in {debs} /var/cache/apt/archives/",
     ]
-    options = [f"--setup-hook={x}" for x in hooks]
-    options += [f"--essential-hook={x}" for x in NO_INITRD]
     if target.backports:
-        wanted = " ".join(target.backports)
-        options.append(
-            f'--customize-hook=chroot "$1" env DEBIAN_FRONTEND=noninteractive '
-            f"apt-get install -y --no-install-recommends -t {SUITE}-backports {wanted}"
+        pin = (
+            f"Package: {' '.join(target.backports)}\\nPin: release n={SUITE}-backports\\nPin-Priority: 900\\n"
         )
-    if target.downloads:
-        wanted = " ".join(target.downloads)
-        options.append(
-            f'--customize-hook=mkdir -p "$1/{DOWNLOADED}" && chroot "$1" '
-            f"sh -c 'cd /{DOWNLOADED} && apt-get -o APT::Sandbox::User=root download {wanted}'"
-        )
+        options.append(f"--setup-hook=printf '{pin}' >\"$1/etc/apt/preferences.d/backports\"")
+    options += _foreign(target) if target.foreign else _native(target)
     options.append(f"--customize-hook=sync-out /var/cache/apt/archives {debs}")
+    named = ("?essential", *target.packages, *target.downloads) if target.foreign else target.packages
     run(
         "mmdebstrap",
-        "--variant=apt",
+        f"--variant={'extract' if target.foreign else 'apt'}",
         "--mode=root",
         f"--architectures={target.architecture}",
         f"--keyring={KEYRING}",
@@ -77,19 +82,61 @@ def _make(target: Target, tar: Path) -> None:
         '--aptopt=Acquire::Languages "none"',
         *(f"--dpkgopt={x}" for x in LEFT_OUT),
         *options,
-        f"--include={','.join(target.packages)}",
+        f"--include={','.join(named)}",
         SUITE,
         str(scratch),
         *target.sources,
-        env={"DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(_room())},
+        env={"DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(_room()), "INITRD": "No"},
     )
     scratch.replace(tar)
+
+
+def _native(target: Target) -> list[str]:
+    options = [f"--essential-hook={x}" for x in NO_INITRD]
+    if target.downloads:
+        wanted = " ".join(target.downloads)
+        options.append(
+            f'--customize-hook=mkdir -p "$1/{DOWNLOADED}" && chroot "$1" '
+            f"sh -c 'cd /{DOWNLOADED} && apt-get -o APT::Sandbox::User=root download {wanted}'"
+        )
+    return options
+
+
+def _foreign(target: Target) -> list[str]:
+    """Packages of another processor are unpacked only; who they are is written down as dpkg would."""
+    told = (
+        'for deb in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb -f "$deb" Package Version Architecture; '
+        'echo "Status: install ok installed"; echo; done >"$1/var/lib/dpkg/status"'
+    )
+    return [f"--customize-hook={told}"]
 
 
 def _room() -> Path:
     room = CACHE / "scratch"
     room.mkdir(parents=True, exist_ok=True)
     return room
+
+
+def configure(root: Path, native: Path) -> None:
+    """What Debian's maintainer scripts make, taken over from the same packages on this machine's processor: accounts,
+    alternatives, links, defaults. None of it differs between processors but caches, and those are left out. Half an hour
+    of emulation less."""
+    for folder in ("etc", "usr", "var/lib"):
+        for path in sorted((native / folder).rglob("*")):
+            aim = root / path.relative_to(native)
+            if aim.exists() or aim.is_symlink() or (path.is_dir() and not path.is_symlink()):
+                continue
+            if _taken_over(path, str(path.relative_to(native))):
+                aim.parent.mkdir(parents=True, exist_ok=True)
+                run("cp", "-dp", path, aim)
+
+
+def _taken_over(path: Path, name: str) -> bool:
+    """A file that no package brought: in /usr only alternatives' links and the hardware's names."""
+    if name.startswith("usr/"):
+        link = path.is_symlink() and str(path.readlink()).startswith("/etc/alternatives/")
+        return link or name == "usr/lib/udev/hwdb.bin"
+    return not name.startswith(ONE_PROCESSOR_S)
 
 
 def unpack(tar: Path, root: Path) -> None:

@@ -69,6 +69,7 @@ def gpt_script(parts: tuple[Partition, ...], name: str) -> str:
 
 DISK = 0x4E6F726F  # the MBR's signature
 FIRMWARE = 128 * MIB  # a Pi's first partition: firmware and device trees of every board
+KERNEL = 96 * MIB  # a Pi's kernel is not compressed: 52 MB
 _EXTENDED = 4
 
 
@@ -82,8 +83,9 @@ def mbr(wanted: tuple[Partition, ...] = WANTED) -> tuple[Partition, ...]:
     at += data.size
     for number, x in enumerate(slots, start=5):
         at += MIB
-        found.append(Partition(name=x.name, kind=x.kind, size=x.size, start=at, number=number))
-        at += x.size
+        size = KERNEL if x.name.startswith("boot-") else x.size
+        found.append(Partition(name=x.name, kind=x.kind, size=size, start=at, number=number))
+        at += size
     return tuple(found)
 
 

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from image.builder import disk, layout
-from image.builder.base import DOWNLOADED
 from image.builder.run import Failed, run
 from image.builder.target import IMAGE
 
@@ -17,15 +16,12 @@ BOARDS = ("bcm2711-rpi-4-b", "bcm2711-rpi-400", "bcm2711-rpi-cm4-io", "bcm2712-r
 
 
 def loaders(root: Path, kernel: str, out: Path) -> None:
-    """Taken out of the downloaded packages, and of the kernel's, before the root file system loses them."""
-    scratch = disk.fresh(out.with_name("loaders.new"))
-    for package in sorted((root / DOWNLOADED).glob("*.deb")):
-        run("dpkg-deb", "-x", package, scratch)
+    """Taken out of their packages, and of the kernel's, before the root file system loses them."""
     disk.fresh(out)
-    for path in sorted((scratch / FIRMWARE).iterdir()):
+    for path in sorted((root / FIRMWARE).iterdir()):
         if path.suffix in (".elf", ".dat", ".bin"):
             shutil.copy(path, out / path.name)
-    shutil.copy(scratch / UBOOT, out / "u-boot.bin")
+    shutil.copy(root / UBOOT, out / "u-boot.bin")
     trees = device_trees(root, kernel)
     for path in sorted(trees.glob("bcm2*.dtb")):
         shutil.copy(path, out / path.name)
@@ -35,7 +31,8 @@ def loaders(root: Path, kernel: str, out: Path) -> None:
             f"the kernel has no device tree for {', '.join(missing)}",
             "Take another kernel (image/builder/target.py).",
         )
-    shutil.rmtree(scratch)
+    for folder in (FIRMWARE, "usr/lib/u-boot"):
+        shutil.rmtree(root / folder)
 
 
 def device_trees(root: Path, kernel: str) -> Path:

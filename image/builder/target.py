@@ -23,8 +23,9 @@ class Target:
     name: str
     architecture: str  # Debian's name
     wheels: tuple[str, ...]  # Python's names of the same, the one to prefer first
-    downloads: tuple[str, ...] = ()  # packages whose files are taken without installing them
-    backports: tuple[str, ...] = ()  # packages that come from backports, with what they need
+    downloads: tuple[str, ...] = ()  # packages whose boot loaders are taken out of them
+    backports: tuple[str, ...] = ()  # packages that come from backports, as apt_preferences(5) names them
+    foreign: bool = False  # built on another processor: unpacked only, and configured by the PC's base
 
     @property
     def lists(self) -> tuple[Path, ...]:
@@ -48,7 +49,14 @@ class Target:
     @property
     def digest(self) -> str:
         """Names what is asked of Debian: another question, another base."""
-        asked = (self.architecture, *self.packages, *self.sources, *self.downloads, *self.backports)
+        asked = (
+            self.architecture,
+            *(("unpacked only",) if self.foreign else ()),
+            *self.packages,
+            *self.sources,
+            *self.downloads,
+            *self.backports,
+        )
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:12]
 
 
@@ -63,7 +71,8 @@ PI = Target(
     architecture="arm64",
     wheels=("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
     downloads=("raspi-firmware", "u-boot-rpi"),
-    backports=("linux-image-arm64",),
+    backports=("linux-*",),
+    foreign=True,
 )
 TARGETS = {x.name: x for x in (PC, PI)}
 
