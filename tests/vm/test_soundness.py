@@ -81,13 +81,15 @@ def test_a_fat_partition_that_lost_a_cluster_is_found(tmp_path: Path) -> None:
     assert soundness.fat_partition(image) != ()
 
 
-def test_a_fat_partition_that_was_not_put_away_is_sound_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["16", "32"])
+def test_a_fat_partition_that_was_not_put_away_is_sound_all_the_same(tmp_path: Path, kind: str) -> None:
     image = tmp_path / "fat"
     with image.open("wb") as file:
-        file.truncate(16 << 20)
-    subprocess.run(("/usr/sbin/mkfs.vfat", "-F", "16", str(image)), check=True, capture_output=True)
+        file.truncate((16 if kind == "16" else 64) << 20)
+    argv = ("/usr/sbin/mkfs.vfat", "-F", kind, "-s", "1", str(image))
+    subprocess.run(argv, check=True, capture_output=True)
     with image.open("r+b") as file:
-        file.seek(0x25)  # the bit that Linux sets while it is mounted
+        file.seek(0x25 if kind == "16" else 0x41)  # the bit that Linux sets while it is mounted
         file.write(b"\x01")
     assert soundness.fat_partition(image) == ()
 
