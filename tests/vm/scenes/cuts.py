@@ -152,8 +152,7 @@ def boot_some(stage: Stage, site: Site, recording: Recording, result: Result, co
         site.power_on()
         try:
             site.guest.wait_for_shell(BOOT)
-            wanted = ("SETUP",) if found.state == soundness.NOTHING or is_new(result, found) else OPEN
-            status = until_phase(site, *wanted, patience=PATIENCE)
+            status = until_phase(site, *expected(found), patience=PATIENCE)
             failed = site.guest.succeed(
                 "systemctl", "list-units", "--failed", "--no-legend", "--plain"
             ).strip()
@@ -165,10 +164,12 @@ def boot_some(stage: Stage, site: Site, recording: Recording, result: Result, co
             image.unlink(missing_ok=True)
 
 
-def is_new(result: Result, found: Found) -> bool:
-    """A box that knows itself and was never invited."""
-    joining = [x.state for x in result.found if x.stage == "first boot"]
-    return found.state in joining and found.stage == "first boot"
+def expected(found: Found) -> tuple[str, ...]:
+    """The phases that a box with what the cut left may come to. HQ has lived on since: what a box was about to say to it
+    while joining, HQ has heard already, and its invitation is gone."""
+    if found.state == soundness.NOTHING:
+        return ("SETUP",)
+    return ("SETUP", "CONNECTING", *OPEN) if found.stage in ("first boot", "joining") else OPEN
 
 
 def sample(result: Result, count: int) -> list[Found]:
