@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm.scenes import cuts, joining, speed, survival
+from tests.vm.scenes import cuts, joining, prepared, speed, survival
 from tests.vm.stage import Stage
 
 
@@ -19,6 +19,11 @@ class Scene:
 SCENES = (
     Scene(
         name="joining", line="from the flashed image to the desktop, nothing else leaves", play=joining.play
+    ),
+    Scene(
+        name="prepared",
+        line="written by noroshi image write with an invitation, switched on, nobody touches it; its screen is looked at",
+        play=prepared.play,
     ),
     Scene(
         name="survival",

@@ -48,6 +48,7 @@ class Hardware:
     )
     share: Path | None = None  # a folder of this machine that the guest may read
     accelerator: str = "tcg,thread=multi"
+    screen: bool = False  # a monitor is plugged in
     kernel: Path | None = None  # boots this instead of what is on the disk, with `initrd` and `append`
     initrd: Path | None = None
     append: str = ""
@@ -70,6 +71,8 @@ def command(x: Hardware) -> list[str]:
         *("-serial", f"file:{x.folder / 'serial.log'}"),
         *("-qmp", f"unix:{x.folder / 'qmp'},server=on,wait=off"),
     ]
+    if x.screen:
+        argv += ["-device", "bochs-display,xres=1280,yres=800,addr=0x2"]
     argv += _firmware(x) if x.kernel is None else _kernel(x, x.kernel)
     argv += _disk(x)
     for number, socket in enumerate(x.sockets):
