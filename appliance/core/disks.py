@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from appliance.core.words import Refused
 
+SECTOR = 512  # octets, as the image counts them
 LARGEST = 256 * 10**9  # octets; cards, sticks and the small disks of mini-PCs are not larger
 SYSTEM = ("/", "/boot", "/usr", "/var", "/home", "[SWAP]")
 FAT_TYPES = frozenset(
@@ -23,6 +24,7 @@ class Disk:
     path: str
     kind: str  # lsblk's TYPE
     size: int
+    sector: int = SECTOR
     read_only: bool = False
     removable: bool = False
     model: str = ""
@@ -40,6 +42,8 @@ def check(disk: Disk, need: int, force: str) -> None:
         raise Refused("disk-in-use")
     if disk.read_only:
         raise Refused("disk-read-only")
+    if disk.sector != SECTOR:  # no firmware would find the partitions
+        raise Refused("disk-sectors")
     if disk.size < need:
         raise Refused("disk-small")
     match = _FORCED.fullmatch(force)

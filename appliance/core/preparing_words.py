@@ -62,6 +62,10 @@ PREPARING: dict[str, Sentence] = {
         "7-64", "このディスクには書き込めません", "カードの横にある書き込み禁止のつまみを見てください",
         "This disk cannot be written to", "Look at the small lock on the side of the card",
     ),
+    "disk-sectors": Sentence(
+        "7-73", "このディスクは、イメージと違う区切り(512バイト以外)を使っています", "別のカードかディスクを使ってください",
+        "This disk counts in other sectors than the image (not 512 octets)", "Use another card or disk",
+    ),
     "disk-small": Sentence(
         "7-65", "このディスクは小さすぎます", "もっと大きいカードかディスクを使ってください",
         "This disk is too small", "Use a larger card or disk",

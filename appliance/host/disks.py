@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 from appliance.core.disks import FAT_TYPES, Disk
 from appliance.host.run import run
 
-_COLUMNS = "PATH,TYPE,SIZE,RO,RM,MODEL,MOUNTPOINTS"
+_COLUMNS = "PATH,TYPE,SIZE,LOG-SEC,RO,RM,MODEL,MOUNTPOINTS"
+_HEAD = 1 << 20  # octets in which a partition table lies
 
 
 def disk_at(path: Path) -> Disk:
@@ -33,6 +35,7 @@ def _disk(found: dict[str, Any]) -> Disk:
         path=found["path"],
         kind=found["type"],
         size=int(found["size"]),
+        sector=int(found["log-sec"]),
         read_only=bool(found["ro"]),
         removable=bool(found["rm"]),
         model=" ".join(str(found.get("model") or "").split())[:60],
@@ -59,8 +62,15 @@ def _holds(device: Path, folder: Path) -> bool:
 
 
 def fat_offsets(path: Path) -> tuple[int, ...]:
-    """Where the partitions begin, in octets, that may be FAT. Raises Failed where there is no partition table."""
-    table = json.loads(run(["sfdisk", "--json", str(path)]))["partitiontable"]
+    """Where the partitions begin, in octets, that may be FAT. Raises Failed where there is no partition table.
+
+    Looked up in a copy of the table, as a file of the same size: sfdisk would count a disk's sectors as the disk does,
+    and an image's have 512 octets."""
+    with path.open("rb") as source, tempfile.NamedTemporaryFile() as copy:
+        copy.write(source.read(_HEAD))
+        copy.truncate(source.seek(0, os.SEEK_END))
+        copy.flush()
+        table = json.loads(run(["sfdisk", "--json", copy.name]))["partitiontable"]
     sector = int(table.get("sectorsize", 512))
     return tuple(
         int(x["start"]) * sector

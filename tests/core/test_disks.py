@@ -38,6 +38,7 @@ def test_these_are_written_to(disk: Disk, force: str) -> None:
         (replace(CARD, mounts=("/media/x",)), "disk-in-use"),
         (replace(CARD, holders=("crypt",)), "disk-in-use"),
         (replace(CARD, read_only=True), "disk-read-only"),
+        (replace(CARD, sector=4096), "disk-sectors"),
         (replace(CARD, size=NEED - 1), "disk-small"),
         (replace(CARD, size=0), "disk-small"),
         (HUGE, "disk-large"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,14 @@ def test_the_boot_partition_is_found_by_its_label_and_holds_the_file(tmp_path: P
     fat.put(drive, "noroshi.card", "柿崎\n" * 300)
     assert fat.read(drive, "noroshi.card") == "柿崎\n" * 300
     assert fat.read(drive, "config.txt") == "arm_64bit=1\n"
+
+
+def test_the_partition_is_found_on_a_larger_disk_where_the_second_table_is_not_at_the_end(
+    tmp_path: Path,
+) -> None:
+    image = make(tmp_path)
+    os.truncate(image, SIZE + 100 * MIB)
+    assert disks.fat_offsets(image) == (FAT_AT,)
 
 
 def test_another_system_s_partition_is_left_alone(tmp_path: Path) -> None:

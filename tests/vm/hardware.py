@@ -72,7 +72,7 @@ def command(x: Hardware) -> list[str]:
         *("-qmp", f"unix:{x.folder / 'qmp'},server=on,wait=off"),
     ]
     if x.screen:
-        argv += ["-device", "bochs-display,xres=1280,yres=800,addr=0x2"]
+        argv += ["-device", "bochs-display,xres=1280,yres=800,addr=0x1d"]
     argv += _firmware(x) if x.kernel is None else _kernel(x, x.kernel)
     argv += _disk(x)
     for number, socket in enumerate(x.sockets):

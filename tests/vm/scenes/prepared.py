@@ -64,7 +64,7 @@ def watch(stage: Stage, site: Site) -> set[str]:
     """A picture every few seconds until the box has a shell: what colours its band had, by the phases they belong to."""
     seen: set[str] = set()
     deadline = time.monotonic() + BOOT
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and site.guest.runs:
         picture = monitor(stage, site, "starting")
         if picture is not None and picture.getpixel((4, 4)) in {rgb(x) for x, _ in COLORS.values()}:
             seen.add("0")
@@ -98,7 +98,9 @@ def screen(stage: Stage, site: Site, card: Card) -> None:
     wanted = rgb(COLORS[LOOKS[status["phase"]]][0])
     point = status.get("access_point")
     codes = {PAGE, *({wifi_code(point["ssid"], point["passphrase"])} if point else set())}
-    deadline, found, color = time.monotonic() + 30, set(), None
+    deadline = time.monotonic() + 30
+    found: set[str] = set()
+    color: object = None
     while time.monotonic() < deadline and (found, color) != (codes, wanted):
         time.sleep(3)
         picture = monitor(stage, site, "connected")
