@@ -19,7 +19,6 @@ from appliance.core.codec import Invalid
 from appliance.core.screen import Scene, phase_of, scene
 from appliance.host import files, framebuffer, led
 from appliance.host import identity as identity_file
-from appliance.taking import PREPARED
 
 PAUSE = 2.0  # seconds between two looks
 
@@ -61,7 +60,7 @@ class Front:
 
     def _pin(self) -> str:
         """Of a box that nobody prepared; on a prepared one's paper it stands below the fold."""
-        if (self._state / PREPARED).exists():
+        if (self._state / identity_file.PREPARED).exists():
             return ""
         try:
             held = identity_file.load(self._state)

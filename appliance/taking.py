@@ -20,7 +20,6 @@ from appliance.host import boot_files, files
 from appliance.host import identity as identity_file
 
 RESULT = "noroshi-card.txt"  # on the boot partition, for whoever dropped the file
-PREPARED = "prepared"  # in the state folder: this box's PIN is on paper, no screen has to tell it
 _TAKEN = ("この箱に取り込みました", "taken into this box")
 
 
@@ -84,7 +83,7 @@ def _card(box: Box, octets: bytes) -> str:
     if taken.identity is not None and taken.identity != _identity(box):
         identity_file.save(box.state, taken.identity)
     _save(box, config, taken.config)
-    files.write_atomically(box.state / PREPARED, "")
+    files.write_atomically(box.state / identity_file.PREPARED, "")
     return taken.refusal
 
 

@@ -21,7 +21,8 @@ from appliance.core.identity import Identity, drawn
 from appliance.core.model import Config, JoinStage
 from appliance.host import boot_files, files
 from appliance.host import identity as identity_file
-from appliance.taking import PREPARED, RESULT, Box, Outcome, take
+from appliance.host.identity import PREPARED
+from appliance.taking import RESULT, Box, Outcome, take
 from tests.machines import HQ, NOW, SHELTER, TICKET, TICKET_TEXT, box_keys
 
 BOX = drawn("nrs-4f2a9c", "abcdefghjkmn", "123456")

@@ -12,6 +12,7 @@ from appliance.core.identity import Identity
 from appliance.host import files
 
 NAME = "identity.json"
+PREPARED = "prepared"  # beside it: this box's PIN is on paper, no screen has to tell it
 
 
 def load(state: Path) -> Identity | None:

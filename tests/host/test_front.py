@@ -23,7 +23,6 @@ from appliance.host import identity as identity_file
 from appliance.host.framebuffer import Screen
 from appliance.host.picture import COLORS, draw
 from appliance.screen import Front
-from appliance.taking import PREPARED
 from tests.core.test_screen import status
 
 SIZES = [
@@ -246,5 +245,5 @@ def test_the_pin_comes_from_the_box_s_identity_unless_paper_tells_it(stage: Stag
     assert stage.front.scene(status()).pin == ""
     made = identity_file.ensure(stage.state, "serial0001")
     assert stage.front.scene(status()).pin == made.pin.reveal()
-    (stage.state / PREPARED).write_text("")
+    (stage.state / identity_file.PREPARED).write_text("")
     assert stage.front.scene(status()).pin == ""
