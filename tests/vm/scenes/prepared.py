@@ -32,7 +32,7 @@ def play(stage: Stage) -> None:
         site.prepare_box(stage.hardware(stage.layer("prepared", target), screen=True))
         site.power_on()
         watched = watch(stage, site)
-        status = until_phase(site, *OPEN, patience=180)
+        status = until_phase(site, *OPEN, patience=BOOT)
         stage.check("joined with nobody near", True, str(status["site"]))
         stage.check("the screen showed the start", "0" in watched, str(sorted(watched)))
         taken(stage, site, card)
