@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from appliance.fetching import bring
+
 BATCH = 100  # reports a post
 MOST_OCTETS = 180_000  # of one post; the intake takes 256 KiB
 TIMEOUT = 5.0  # seconds for one post
@@ -148,7 +150,9 @@ def main() -> None:
                 busy = carry_reports(run, Path(where["state"]), where["hub"], where["boot_id"]) or busy
             if busy:
                 _ring(run)
-            pause = 0.0 if busy else IDLE
+            wanted, folder = where["fetch"], Path(where["state"]) / "update"
+            more = bring(run, folder, where["hub"], wanted) if where["hub"] or not wanted else None
+            pause = 0.0 if busy else IDLE if more is None else more
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             sys.stderr.write(f"courier: {error}\n")
             pause = min(max(pause if pause <= RETRY_MOST else 0.0, RETRY_FIRST / 2) * 2, RETRY_MOST)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,15 @@ from appliance.core.air import radio_on
 from appliance.core.clock import moved
 from appliance.core.codec import Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
-from appliance.core.desktops import Refusal, refusals
+from appliance.core.desktops import refusals
 from appliance.core.enrolment import open_signed
 from appliance.core.firewall import MARK, boot
 from appliance.core.identity import Identity
-from appliance.core.machine import Desired, Firewall, Machine, Observed, Status, Uplink
+from appliance.core.machine import Desired, Firewall, Machine, Observed, Uplink
 from appliance.core.model import (
     OPEN_PHASES,
     Assignment,
-    BoxKeys,
     Config,
-    Desktop,
-    Device,
     JoinStage,
     Phase,
     Reason,
@@ -37,12 +34,12 @@ from appliance.core.names import NO_QUESTIONS
 from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge, status
 from appliance.core.plan import shown
 from appliance.core.policy import at_line, carried, judged
-from appliance.core.portal import Check, check_wanted
+from appliance.core.portal import check_wanted
 from appliance.core.queues import decide, shapers, shortened
 from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
 from appliance.host import files
-from appliance.host.clock import Clock
+from appliance.host.bundles import Bundles
 from appliance.host.gauge import gauged
 from appliance.host.probe import Target
 from appliance.letters import Letters
@@ -51,8 +48,11 @@ from appliance.proving import Proving
 from appliance.request import moment, text
 from appliance.seating import Seating
 from appliance.signing_in import SigningIn
+from appliance.snapshot import Snapshot as Snapshot
+from appliance.snapshot import Tools as Tools
 from appliance.sockets import Sockets
 from appliance.timekeeper import Timekeeper
+from appliance.updating import Updating
 
 NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
 LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
@@ -60,37 +60,6 @@ LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the not
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
 LOOK_WHILE_SEARCHING = 0.5  # seconds, while a line is silent and every door is asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """What the door's threads look at: whole and never changed."""
-
-    config: Config
-    status: Status
-    observed: Observed
-    uplinks: tuple[Uplink, ...]
-    allowed: tuple[Desktop, ...]
-    refused: tuple[Refusal, ...]
-    desired: Desired
-    known: Mapping[str, Device]
-    seats: Mapping[str, str]
-    emergency: bool
-    check: Check | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What the role needs of the world besides the machine."""
-
-    new_keys: Callable[[], BoxKeys]
-    public_of: Callable[[Any], str]
-    aim: Callable[[Target], None]
-    ring_courier: Callable[[], None]
-    prove: Callable[[Snapshot, str], dict[str, Any]]
-    verify_rdp: Callable[[str, str], bool]
-    clock: Clock
-    wake: Callable[[], None]
 
 
 class FieldRole:
@@ -111,6 +80,9 @@ class FieldRole:
         self._climbing = Climbing(self._state / "lines.json")
         self._sockets = Sockets(self._state / "sockets.json")
         self._air = OnAir(identity, tools.clock.monotonic)
+        self._updating = Updating(
+            tools.machinery, Bundles(self._state, machine.courier_uid), self._state, tools.wake
+        )
         self._config = self._load(identity.serial)
         held = self._config.assignment
         self._time = Timekeeper(tools.clock, self._state / "clock.json", held.hub_time if held else 0.0)
@@ -121,7 +93,7 @@ class FieldRole:
     def _load(self, serial: str) -> Config:
         try:
             data = files.read_private(self._path)
-            return load(Config, data) if data is not None else Config(serial=serial)
+            return load(Config, data, newer=True) if data is not None else Config(serial=serial)
         except (files.Damaged, Invalid) as error:
             sys.stderr.write(f"noroshi: {error}\n")
             self._damaged = True
@@ -250,9 +222,11 @@ class FieldRole:
         if snapshot is None:
             return
         self._aim(snapshot)
+        self._update(snapshot)
         self._letters.tell_courier(
             hub=hub_address(self._config) if snapshot.desired.tunnel is not None else "",
             reports=self._config.assignment is not None,
+            fetch=self._updating.fetch(gently=bool(observed.laptops)),
         )
         joining = self._config.joining
         if joining and joining.stage is JoinStage.INVITED:
@@ -284,6 +258,17 @@ class FieldRole:
             if at > now:
                 pause = min(pause, at - now)
         return max(0.0, pause)
+
+    def _update(self, snapshot: Snapshot) -> None:
+        observed, assignment = snapshot.observed, self._config.assignment
+        mission = assignment.mission if assignment else None
+        self._updating.look(
+            assignment.software if assignment else None,
+            snapshot.status,
+            laptops=len(observed.laptops),
+            mission_runs=mission is not None and mission.start <= observed.now < mission.end,
+            now=observed.now,
+        )
 
     def _report_due(self, now: float) -> float:
         """Seconds until the next report: every ten, and at once when HQ's picture of this box is wrong."""
@@ -392,9 +377,11 @@ class FieldRole:
         config = self._config
         if isinstance(answer.get("clock"), str):
             self._time.read(answer["clock"], config.signing_key, handshake)
+        if isinstance(answer.get("damaged"), str) and config.assignment:
+            self._updating.damaged(answer["damaged"], config.assignment.software)
         if isinstance(envelope, str):
             try:
-                assignment = load(Assignment, open_signed(envelope, config.signing_key))
+                assignment = load(Assignment, open_signed(envelope, config.signing_key), newer=True)
             except Invalid as problem:
                 sys.stderr.write(f"noroshi: an assignment was not accepted: {problem}\n")
                 return
@@ -440,6 +427,7 @@ class FieldRole:
             self._time.question(),
             snapshot.known,
             self._climbing.ways(),
+            self._updating.view(),
         )
         lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
         self._letters.write_report(self._config, report, observed.now, lasting=lasting)
@@ -540,7 +528,12 @@ class FieldRole:
         sign_in = self._signing_in.view(snapshot.config.assignment, snapshot.status, address, hq)
         wifi = self._air.view(snapshot.observed, self._machine.outside)
         sockets = self._sockets.view(self._machine, snapshot.observed, wifi["link"])
-        own = {"access_point": self._air.shown(), "wifi": wifi, "sockets": sockets}
+        own = {
+            "access_point": self._air.shown(),
+            "wifi": wifi,
+            "sockets": sockets,
+            "software": self._updating.view(),
+        }
         return {**view, **own, "now": self._tools.clock.now(), "sign_in": sign_in}
 
     # ---------------------------------------------------------------------------------------- proof

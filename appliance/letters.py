@@ -27,10 +27,16 @@ class Letters:
         self._run, self._state, self._boot_id, self._ring = run, state, boot_id, ring
         self._where = ""
 
-    def tell_courier(self, *, hub: str, reports: bool) -> None:
-        """Where HQ answers, "" while nobody can be reached. Raises OSError."""
+    def tell_courier(self, *, hub: str, reports: bool, fetch: dict[str, Any] | None = None) -> None:
+        """Where HQ answers, "" while nobody can be reached, and what to bring from there. Raises OSError."""
         where = json.dumps(
-            {"hub": hub, "reports": reports, "boot_id": self._boot_id, "state": str(self._state)}
+            {
+                "hub": hub,
+                "reports": reports,
+                "boot_id": self._boot_id,
+                "state": str(self._state),
+                "fetch": fetch,
+            }
         )
         if where != self._where:
             files.write_atomically(self._run / "courier.json", where)

@@ -36,10 +36,12 @@ from appliance.host import (
     surroundings,
     wireguard,
 )
+from appliance.host.bundles import Bundles
 from appliance.host.clock import Clock, MachineClock
 from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
+from appliance.host.rauc import Rauc
 
 
 def run_daemon(clock: Clock | None = None) -> None:
@@ -68,6 +70,7 @@ def _run_field(machine: Machine, state: Path, run: Path, clock: Clock | None) ->
     files.make_folder(run / "leases", 0o700)
     files.make_folder(run / "dhcp", 0o755)
     files.make_folder(run / "seats", 0o755)  # dnsmasq reads it after it gave up root
+    Bundles(state, courier).prepare()
     firewall_boot.close(machine)
     daemon, probes = assemble_field(machine, clock)
     button = open_button(run / "wake")
@@ -99,6 +102,7 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         verify_rdp=_is_signed,
         clock=clock,
         wake=bell.ring,
+        machinery=Rauc(),
     )
     role = FieldRole(replace(machine, blue=own.blue), tools, own)
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes

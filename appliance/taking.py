@@ -97,7 +97,7 @@ def _ticket(box: Box, octets: bytes) -> str:
 def _config(box: Box) -> Config:
     try:
         data = files.read_private(box.state / "config.json")
-        return load(Config, data) if data is not None else Config(serial=box.serial)
+        return load(Config, data, newer=True) if data is not None else Config(serial=box.serial)
     except (files.Damaged, Invalid) as error:
         raise Refused("config-damaged") from error
 

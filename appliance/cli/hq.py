@@ -11,6 +11,7 @@ from appliance.cli.asking import LANGUAGE, asked, door, not_running, who
 from appliance.cli.policy import policy
 from appliance.cli.record import recorded
 from appliance.cli.table import Table
+from appliance.cli.update import update
 from appliance.control import Unreachable
 
 
@@ -333,6 +334,7 @@ hq = Table(
             ),
             emergency,
             policy,
+            update,
             revoke,
         ),
         "Registers / 台帳": (

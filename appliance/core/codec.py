@@ -49,9 +49,10 @@ def _dump(value: Any, *, masked: bool) -> Any:
     return value
 
 
-def load(kind: type[T], data: Any) -> T:
-    """Data as `json.loads` returns them → an instance of `kind`. Raises Invalid."""
-    result: T = _load(kind, data, kind.__name__, 0)
+def load(kind: type[T], data: Any, *, newer: bool = False) -> T:
+    """Data as `json.loads` returns them → an instance of `kind`. `newer`: whoever wrote them may know fields that we
+    do not, which are passed over: an update that is taken back leaves such files behind. Raises Invalid."""
+    result: T = _load(kind, data, kind.__name__, 0, newer)
     return result
 
 
@@ -64,24 +65,24 @@ def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
     }
 
 
-def _load(kind: Any, data: Any, where: str, depth: int) -> Any:
+def _load(kind: Any, data: Any, where: str, depth: int, newer: bool) -> Any:
     if depth > MAX_DEPTH:
         raise Invalid(f"{where}: too deep")
     origin = typing.get_origin(kind)
     if origin in (Union, types.UnionType):
-        return _load_union(kind, data, where, depth)
+        return _load_union(kind, data, where, depth, newer)
     if origin is tuple:
-        return _load_tuple(kind, data, where, depth)
+        return _load_tuple(kind, data, where, depth, newer)
     if origin is frozenset:
         if not isinstance(data, list):
             raise Invalid(f"{where}: a list is needed")
-        return frozenset(_load(typing.get_args(kind)[0], x, where, depth + 1) for x in data)
+        return frozenset(_load(typing.get_args(kind)[0], x, where, depth + 1, newer) for x in data)
     if dataclasses.is_dataclass(kind):
-        return _load_fields(kind, data, where, depth)
+        return _load_fields(kind, data, where, depth, newer)
     return _load_scalar(kind, data, where)
 
 
-def _load_union(kind: Any, data: Any, where: str, depth: int) -> Any:
+def _load_union(kind: Any, data: Any, where: str, depth: int, newer: bool) -> Any:
     options = typing.get_args(kind)
     if data is None:
         if type(None) in options:
@@ -90,33 +91,36 @@ def _load_union(kind: Any, data: Any, where: str, depth: int) -> Any:
     rest = [x for x in options if x is not type(None)]
     if len(rest) != 1:
         raise Invalid(f"{where}: the schema is ambiguous")
-    return _load(rest[0], data, where, depth)
+    return _load(rest[0], data, where, depth, newer)
 
 
-def _load_tuple(kind: Any, data: Any, where: str, depth: int) -> Any:
+def _load_tuple(kind: Any, data: Any, where: str, depth: int, newer: bool) -> Any:
     if not isinstance(data, list):
         raise Invalid(f"{where}: a list is needed")
     args = typing.get_args(kind)
     if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_load(args[0], x, f"{where}[{i}]", depth + 1) for i, x in enumerate(data))
+        return tuple(_load(args[0], x, f"{where}[{i}]", depth + 1, newer) for i, x in enumerate(data))
     if len(args) != len(data):
         raise Invalid(f"{where}: {len(args)} values are needed")
     return tuple(
-        _load(a, x, f"{where}[{i}]", depth + 1) for i, (a, x) in enumerate(zip(args, data, strict=True))
+        _load(a, x, f"{where}[{i}]", depth + 1, newer)
+        for i, (a, x) in enumerate(zip(args, data, strict=True))
     )
 
 
-def _load_fields(kind: Any, data: Any, where: str, depth: int) -> Any:
+def _load_fields(kind: Any, data: Any, where: str, depth: int, newer: bool) -> Any:
     if not isinstance(data, dict):
         raise Invalid(f"{where}: an object is needed")
     fields = _fields(kind)
     unknown = set(data) - set(fields)
-    if unknown:
+    if unknown and not newer:
         raise Invalid(f"{where}: unknown field {sorted(map(str, unknown))[0][:60]!r}")
     missing = [name for name, (_, required) in fields.items() if required and name not in data]
     if missing:
         raise Invalid(f"{where}: field {missing[0]!r} is missing")
-    values = {k: _load(fields[k][0], v, f"{where}.{k}", depth + 1) for k, v in data.items()}
+    values = {
+        k: _load(fields[k][0], v, f"{where}.{k}", depth + 1, newer) for k, v in data.items() if k in fields
+    }
     return kind(**values)
 
 

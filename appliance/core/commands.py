@@ -21,6 +21,7 @@ from appliance.core.enrolment import (
 from appliance.core.machine import Machine
 from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, LineWishes, Ticket
 from appliance.core.policy import is_policy
+from appliance.core.software import is_wish
 from appliance.core.words import Refused
 
 
@@ -124,6 +125,7 @@ def is_sound(a: Assignment) -> bool:
         and all(is_name(x.name) and is_name(x.title) for x in a.desktops)
         and are_devices(a.devices)
         and is_policy(a.policy)
+        and is_wish(a.software)
     )
 
 

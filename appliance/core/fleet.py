@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from appliance.core import devices, policy
+from appliance.core import devices, policy, waves
 from appliance.core.desktops import Pinhole, pinholes, refusals
 from appliance.core.enrolment import is_endpoint, is_key, is_name
 from appliance.core.model import (
@@ -202,6 +202,7 @@ def assignment_of(
         any_laptop_until=0.0 if revoked else devices.emergency_end(box.emergencies),
         policy=policy.of_box(config, box),
         entrance=config.entrance,
+        software=waves.wish_of(config, box),
     )
 
 

@@ -35,6 +35,7 @@ def report(
     question: Mapping[str, Any] | None = None,
     known: Mapping[str, Device] = MappingProxyType({}),
     ways: Mapping[str, Rung] = MappingProxyType({}),
+    software: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -70,6 +71,7 @@ def report(
         "desktops": {x.desktop: x.answer.value for x in observed.desktops},
         "milestones": dict(milestones),
         "proof": proof,
+        **({"software": {k: v for k, v in software.items() if k != "words"}} if software.get("slot") else {}),
         **(question or {}),
     }
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from appliance.core.software import NO_WISH, Bundle, Wish
+
 
 class Secret(str):
     """A text that prints as asterisks; `reveal` is the one way to its value."""
@@ -276,6 +278,7 @@ class Assignment:
     any_laptop_until: float = 0.0  # the emergency's end
     policy: Policy = Policy()
     entrance: Entrance = Entrance()
+    software: Wish = NO_WISH
 
 
 class Security(StrEnum):
@@ -394,6 +397,9 @@ class BoxRecord:
     mission: Mission | None = None
     emergencies: tuple[Emergency, ...] = ()  # oldest first; the last one may be running
     policy: Policy | None = None  # None: the fleet's
+    update_to: str = ""  # the version it is wished to run; "" = as it is
+    update_now: bool = False  # start it although laptops use the box
+    update_order: int = 0  # grows with every such wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,3 +426,5 @@ class HubConfig:
     policy: Policy = Policy()  # of every box that has none of its own
     entrance: Entrance = Entrance()
     next_number: int = 1
+    bundles: tuple[Bundle, ...] = ()
+    oldest_version: str = ""  # no box is given an older one

@@ -151,6 +151,7 @@ def _web(machine: Machine, name: str, settings: str, application: str, user: int
         environment=(
             ("NOROSHI_RUN_DIR", machine.run),
             ("NOROSHI_DATABASE_URL", f"sqlite:///{machine.state}/register/register.sqlite3"),
+            ("NOROSHI_SOFTWARE", f"{machine.state}/software"),
             ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)),
         ),
     )

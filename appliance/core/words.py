@@ -8,6 +8,7 @@ from __future__ import annotations
 from appliance.core.model import Phase, Reason
 from appliance.core.preparing_words import PREPARING
 from appliance.core.sentence import Sentence as Sentence
+from appliance.core.update_words import UPDATES
 
 REASONS: dict[Reason, Sentence] = {
     Reason.NO_TICKET: Sentence(
@@ -178,6 +179,7 @@ REASONS: dict[Reason, Sentence] = {
 
 REFUSALS: dict[str, Sentence] = {
     **PREPARING,
+    **UPDATES,
     "format": Sentence(
         "6-01", "これは招待QRコードではありません", "本部から届いたQRコードを撮ってください",
         "This is not an invitation QR code", "Take a photo of the QR code from HQ",

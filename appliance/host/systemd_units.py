@@ -40,6 +40,11 @@ def start_command(unit: Unit, environment: Mapping[str, str]) -> list[str]:
     return [*asked, "--", *unit.command]
 
 
+def restart_machine() -> None:
+    """In order: units end, file systems are written. Raises Failed."""
+    run(["systemctl", "reboot"], timeout=PATIENCE)
+
+
 class SystemdUnits:
     """Starts, finds and stops units; `run` remembers the configuration each was started with."""
 

@@ -20,7 +20,7 @@ from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABL
 from appliance.hub import register
 from appliance.hub.presence import DOWN_AFTER, Presence, presence
 from appliance.hub.register import flips, latest, milestones, proofs, reports
-from appliance.hub.reports import Guest, Malformed, read_report
+from appliance.hub.reports import Guest, Malformed, Software, read_report
 
 
 class Quality(StrEnum):
@@ -170,10 +170,11 @@ def latest_rows(engine: sa.Engine) -> Sequence[Mapping[str, Any]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """Who is behind a box, as its newest report tells."""
+    """Who is behind a box and what it runs, as its newest report tells."""
 
     devices: tuple[str, ...] = ()
     guests: tuple[Guest, ...] = ()
+    software: Software | None = None
 
 
 def present(engine: sa.Engine, now: float) -> dict[str, Present]:
@@ -192,7 +193,7 @@ def present(engine: sa.Engine, now: float) -> dict[str, Present]:
     for box, body in rows:
         with contextlib.suppress(Malformed):  # it was read before; a newer HQ may be stricter
             report = read_report(body)
-            found[str(box)] = Present(devices=report.devices, guests=report.guests)
+            found[str(box)] = Present(devices=report.devices, guests=report.guests, software=report.software)
     return found
 
 

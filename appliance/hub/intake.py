@@ -19,6 +19,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from appliance import control
 from appliance.core.clock import GOOD_FOR
 from appliance.core.enrolment import verify_text
+from appliance.core.software import LARGEST, SHA256
+from appliance.fetching import PIECE
 from appliance.hub import records
 from appliance.hub.records import Received
 from appliance.hub.register import RegisterProblem, open_register
@@ -32,7 +34,7 @@ MAX_TEXT = 4096  # of one field of an enrolment
 ENROLMENT = ("ticket", "tunnel_public", "report_public", "serial", "model")
 
 
-def create_app(door: Path, database_url: str) -> Flask:
+def create_app(door: Path, database_url: str, software: Path | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_POST
     engine = open_register(database_url)
@@ -58,6 +60,15 @@ def create_app(door: Path, database_url: str) -> Flask:
         answer = control.ask(door, {"ask": "enrol", **wanted, "address": request.remote_addr or ""})
         return jsonify(assignment=answer["assignment"])
 
+    @app.get("/software/<sha256>/<int:number>")
+    def piece(sha256: str, number: int) -> tuple[Response, int] | Response:
+        if whois(request.remote_addr or "") is None:
+            return refuse(403, "unknown-box")
+        content = piece_of(software, sha256, number)
+        if not content:
+            return refuse(404, "unknown-version")
+        return Response(content, mimetype="application/octet-stream")
+
     app.after_request(pack)
     app.register_error_handler(Malformed, lambda problem: refuse(400, "format", problem.why))
     app.register_error_handler(control.Refused, lambda problem: refuse(409, problem.code))
@@ -68,10 +79,27 @@ def create_app(door: Path, database_url: str) -> Flask:
     return app
 
 
+def piece_of(folder: Path | None, sha256: str, number: int) -> bytes:
+    """A part of an update; nothing where there is none such."""
+    if folder is None or not SHA256.fullmatch(sha256) or number * PIECE > LARGEST:
+        return b""
+    try:
+        with (folder / sha256).open("rb") as file:
+            file.seek(number * PIECE)
+            return file.read(PIECE)
+    except OSError:
+        return b""
+
+
 def pack(answer: Response) -> Response:
     """Lines on site are slow and metered; an assignment packs to a fraction."""
     accepted = request.accept_encodings.quality("gzip")
-    if accepted and answer.status_code == 200 and (answer.content_length or 0) >= WORTH_PACKING:
+    if (
+        accepted
+        and answer.is_json
+        and answer.status_code == 200
+        and (answer.content_length or 0) >= WORTH_PACKING
+    ):
         answer.set_data(gzip.compress(answer.get_data(), 6, mtime=0))
         answer.headers["Content-Encoding"] = "gzip"
     return answer
@@ -142,4 +170,5 @@ def from_environment() -> Flask:
     url = os.environ.get("NOROSHI_DATABASE_URL", "")
     if not url:
         raise RegisterProblem("NOROSHI_DATABASE_URL is not set: name the register, for example sqlite:////…")
-    return create_app(Path(os.environ["NOROSHI_RUN_DIR"]) / "door", url)
+    software = Path(os.environ["NOROSHI_SOFTWARE"]) if "NOROSHI_SOFTWARE" in os.environ else None
+    return create_app(Path(os.environ["NOROSHI_RUN_DIR"]) / "door", url, software)

@@ -1,4 +1,4 @@
-"""What HQ's people ask about the registers of desktops and laptops, and about the policy for lines: configuration +
+"""What HQ's people ask about the registers of desktops and laptops, the policy for lines and updates: configuration +
 request → configuration. Nothing is written here; whoever asks saves it."""
 
 from __future__ import annotations
@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from appliance.core import devices, fleet, policy
+from appliance.core import devices, fleet, policy, waves
 from appliance.core.codec import dump_masked
 from appliance.core.desktop_profiles import BadDesktop, Profile
 from appliance.core.desktops import add_desktop, desktop_from_profile
 from appliance.core.model import DesktopKind, HubConfig, NetworkClass
+from appliance.core.software import Bundle
 from appliance.core.words import Refused
 from appliance.request import choice, number, text, texts
 
@@ -40,6 +41,26 @@ def change(config: HubConfig, profiles: dict[str, Profile], request: dict[str, A
             if not (changes is None or isinstance(changes, dict)):
                 raise Refused("bad-request")
             return policy.set_policy(config, text(request, "box"), changes), {}
+    return _updates(config, request, now)
+
+
+def _updates(config: HubConfig, request: dict[str, Any], now: float) -> Answer:
+    match request["ask"]:
+        case "add-bundle":
+            words = {x: text(request, x) for x in ("version", "image", "sha256")}
+            return waves.add_bundle(config, Bundle(**words, size=int(number(request, "size")))), {}
+        case "remove-version":
+            return waves.remove_version(config, text(request, "version")), {}
+        case "set-oldest":
+            return waves.set_oldest(config, text(request, "version")), {}
+        case "start-update":
+            version, boxes = text(request, "version"), texts(request, "boxes")
+            if not boxes:
+                boxes = waves.next_wave(config, version, int(number(request, "percent")), now)
+            config = waves.start(config, version, boxes, now=request.get("now") is True)
+            return config, {"boxes": list(boxes)}
+        case "stop-update":
+            return waves.stop(config, texts(request, "boxes")), {}
     raise Refused("bad-request")
 
 

@@ -78,6 +78,20 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """What an image-made box runs, and how far its update is; `state` and `trouble` are of core/update.py."""
+
+    image: str
+    version: str
+    slot: str
+    on_trial: bool
+    wish: str
+    state: str
+    percent: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One health ping. Times by the box's clock; `uptime` by its boot clock; `loss`, `memory`, `disk` 0..1."""
 
@@ -108,6 +122,7 @@ class Report:
     forget: bool = False  # and that its last handshake be forgotten
     devices: tuple[str, ...] = ()  # registered laptops that are there
     guests: tuple[Guest, ...] = ()
+    software: Software | None = None
 
 
 def clean(text: str, limit: int) -> str:
@@ -206,6 +221,7 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         forget=body.get("forget") is True,
         devices=tuple(_text({"devices": x}, "devices", NAME) for x in _list(body, "devices", MAX_DEVICES)),
         guests=tuple(map(_guest, _list(body, "guests", MAX_GUESTS))),
+        software=_optional(body, "software", _software),
     )
 
 
@@ -278,6 +294,20 @@ def _guest(guest: Any) -> Guest:
     if not isinstance(mac, str) or not is_mac(mac):
         raise Malformed("guests: not a hardware address")
     return Guest(number=short_number(mac), mac=mac, host=_words(guest, "host", 64))
+
+
+def _software(body: dict[str, Any], key: str) -> Software:
+    told = _object(body, key)
+    return Software(
+        image=_words(told, "image", 32),
+        version=_words(told, "version", 64),
+        slot=_words(told, "slot", 8),
+        on_trial=told.get("on_trial") is True,
+        wish=_words(told, "wish", 64),
+        state=_text(told, "state", REASON),
+        percent=_whole(told, "percent", 0, 100),
+        trouble=_words(told, "trouble", 48),
+    )
 
 
 def _optional(body: dict[str, Any], key: str, read: Callable[[dict[str, Any], str], T]) -> T | None:

@@ -34,7 +34,7 @@ STAFF = frozenset(
     {
         "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
         "add-desktop", "remove-desktop", "devices", "add-device", "remove-device", "import-devices", "emergency",
-        "set-policy",
+        "set-policy", "set-oldest", "start-update", "stop-update",
     }
 )  # fmt: skip
 INTAKE = frozenset({"enrol", "whois", "assignment", "time", "sign-check"})
@@ -321,6 +321,9 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
                 "any_laptop_until": devices.emergency_end(x.emergencies),
                 "policy": dump_masked(policy.of_box(config, x)),
                 "own_policy": x.policy is not None,
+                "update_to": x.update_to,
+                "update_now": x.update_now,
+                "update_order": x.update_order,
                 "handshake": snapshot.handshakes.get(x.tunnel_public, 0.0),
                 "endpoint": endpoints.get(x.tunnel_public, ""),
             }
@@ -344,6 +347,8 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
         "boxes": boxes,
         "invitations": invitations,
         "policy": dump_masked(config.policy),
+        "bundles": dump_masked(config.bundles),
+        "oldest_version": config.oldest_version,
     }
 
 

@@ -48,6 +48,7 @@ def configuration(target: Target) -> str:
         f"compatible=noroshi-{target.name}",
         "bootloader=custom",
         "bundle-formats=verity",
+        "activate-installed=false",  # the box says when the other slot is tried
         "data-directory=/var/lib/noroshi/rauc",
         "",
         "[handlers]",

@@ -44,7 +44,7 @@ def bad_letters(world: World) -> dict[str, str]:
         "older": signed(world, version=0),
         "same box, other key": signed(world, key=assignment().key),
         "another box": signed(world, box="box-0002"),
-        "unknown field": letter(sign({**dump_private(told(world)), "new": 1}, HQ.signing_private)),
+        "another kind of value": letter(sign({**dump_private(told(world)), "lan": 1}, HQ.signing_private)),
         "unsound": signed(world, lan="10.0.0.0/8\n"),
         "a refusal too late": json.dumps({"answer": {"error": {"code": "ticket-used"}}}),
         "huge": " " * (5 << 20) + signed(world),
@@ -128,12 +128,20 @@ def test_when_both_are_damaged_it_stays_closed_and_keeps_them_for_whoever_mends_
     assert world.phone("status")["number"] == "3-10"
 
 
-def test_a_private_file_of_another_version_is_damaged_and_not_forgotten(world: World) -> None:
+def test_a_newer_hq_may_say_more_than_this_box_understands(world: World) -> None:
+    world.joined()
+    newer = {**dump_private(replace(told(world), site="三和体育館")), "new": 1}
+    (world.run / "inbox" / "x.json").write_text(letter(sign(newer, HQ.signing_private)))
+    world._turn_box()
+    assert world.phone("status")["site"] == "三和体育館"
+
+
+def test_a_private_file_that_cannot_be_understood_is_damaged_and_not_forgotten(world: World) -> None:
     from appliance.host.files import write_private
 
     world.joined()
     path = world.state / "config.json"
-    write_private(path, {**dump_private(world.role._config), "from-the-future": 1})
+    write_private(path, {**dump_private(world.role._config), "lines": 1})
     kept = path.read_bytes()
     world.cut_power()
     world.tick(2)

@@ -39,6 +39,7 @@ from appliance.host.probe import Target
 from appliance.host.profiles import packaged_profiles
 from appliance.host.simulated import PowerCut, SimulatedMachine, sockets
 from appliance.hub.role import HubRole, write_first_config
+from tests.daemon.machinery import Slotted
 from tests.machines import BOX_MACHINE, ETH0, HQ, HQ_MACHINE, IDENTITY, USB0
 
 ROUTERS = {"eth0": ETH0, "usb0": USB0}
@@ -98,12 +99,15 @@ class World:
         self.loaded: set[str] = set()  # every ruleset the field namespace ever had
         self.clock_steps: list[float] = []
         self.rings = 0
+        self.slotted = Slotted(self.now)
+        self.software: dict[str, bytes] = {}  # at HQ, by their SHA-256
         self.cut_after: int | None = None  # turns of the box until its plug is pulled
         self._target = Target()
         self._echo = HubProbe()
         self._good_since: dict[str, float] = {}
         self._bells: list[Bell] = []
-        (self.state / "outbox").mkdir(parents=True)
+        for name in ("outbox", "update", "bundle"):
+            (self.state / name).mkdir(parents=True)
         self._fresh_run()
 
         place = replace(HQ_MACHINE, state=str(folder / "hq-state"), run=str(folder / "hq-run"))
@@ -161,6 +165,7 @@ class World:
         self._fresh_run()
         self._target, self._echo = Target(), HubProbe()
         self.sim.lose_power(*self.plugged)
+        self.slotted.boot() if self.slotted.here.slot else None
         self.switch_on()
 
     def _tools(self) -> Tools:
@@ -173,6 +178,7 @@ class World:
             verify_rdp=_is_signed,
             clock=self.clock,
             wake=lambda: None,
+            machinery=self.slotted,
         )
 
     def _aim(self, target: Target) -> None:
@@ -379,6 +385,8 @@ class World:
             return False
         if not where["hub"]:
             return False
+        if where["fetch"]:
+            self._bring(where["fetch"]["sha256"])
         inner = next((x.address.split("/")[0] for x in self.sim.state.addresses if x.link == "wg0"), "")
         for letter in letters([self.run / "outbox"], "enrol-*.json"):
             answer = self._intake("enrol", **json.loads(letter.read_text()), address=inner)
@@ -390,6 +398,10 @@ class World:
             for x in found:
                 x.unlink()
         return any((self.run / "inbox").glob("*.json"))
+
+    def _bring(self, sha256: str) -> None:
+        if sha256 in self.software:
+            (self.state / "update" / sha256).write_bytes(self.software[sha256])
 
     def _post(self, address: str, reports: list[dict[str, str]]) -> None:
         who = self._intake("whois", address=address)

@@ -73,6 +73,8 @@ class FakeHub:
         self.invitations: dict[str, dict[str, Any]] = {}
         self.desktops = [copy.deepcopy(DESK)]
         self.devices: list[dict[str, Any]] = []
+        self.bundles: list[dict[str, Any]] = []
+        self.oldest = ""
         self.asked: list[dict[str, Any]] = []
         self.verbs: list[tuple[str, dict[str, Any]]] = []
         self._server: socketserver.ThreadingUnixStreamServer | None = None
@@ -124,7 +126,28 @@ class FakeHub:
             "desktops": self.desktops,
             "boxes": list(self.boxes.values()),
             "invitations": invitations,
+            "bundles": self.bundles,
+            "oldest_version": self.oldest,
         }
+
+    def do_start_update(
+        self, version: str, boxes: list[str], percent: int, now: bool, by: str
+    ) -> dict[str, Any]:
+        if version not in {x["version"] for x in self.bundles}:
+            raise Refusal("unknown-version")
+        told = [x for x in self.boxes.values() if not x.get("update_to")][: 1 if percent == 1 else None]
+        for x in told:
+            x.update(update_to=version, update_now=now)
+        return {"boxes": [x["name"] for x in told]}
+
+    def do_stop_update(self, boxes: list[str], by: str) -> dict[str, Any]:
+        for x in self.boxes.values():
+            x["update_to"] = ""
+        return {}
+
+    def do_set_oldest(self, version: str, by: str) -> dict[str, Any]:
+        self.oldest = version
+        return {}
 
     def do_issue_ticket(self, site: str, days: int, by: str, mission: Any) -> dict[str, Any]:
         number = f"{len(self.invitations) + 1:016x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.core.update_words import TROUBLE
 from tests.webui import statuses
 from tests.webui.door import RecordedDoor
 from tests.webui.visitor import Visitor
@@ -44,6 +45,21 @@ def test_the_page_says_in_plain_words_where_the_box_stands(
     page = phone.get()
     assert page.step == step
     assert said in page.text
+
+
+def test_an_update_is_told_to_who_looks_closer(phone: Visitor, box: RecordedDoor) -> None:
+    said = {"number": "8-16", **TROUBLE["update-rolled-back"].as_data()}
+    software = {"version": "0.1.0-202611222228", "slot": "A", "on_trial": False, "words": said}
+    working = statuses.WORKING
+    box.answers["status"] = {**working, "software": software}
+    details = phone.get("/details").text
+    assert "0.1.0-202611222228 A" in " ".join(details.split())
+    assert "元の版に戻しました" in details
+    assert "8-16" in details
+    box.answers["status"] = {**working, "software": {**software, "on_trial": True, "words": None}}
+    assert "電源を切らないでください" in phone.get("/details").text
+    box.answers["status"] = working
+    assert "data-update" not in phone.get("/details").html
 
 
 def test_a_line_that_policy_refuses_says_so_and_what_to_do(phone: Visitor, box: RecordedDoor) -> None:

@@ -27,11 +27,12 @@ from webui.hq import (
     staff,
     tickets,
     trouble,
+    updates,
     wording,
 )
 from webui.hq.desk import Desk
 
-PARTS = (sign_in, overview, tickets, preparing, boxes, desktops, devices, staff)
+PARTS = (sign_in, overview, tickets, preparing, boxes, desktops, devices, updates, staff)
 
 
 def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flask:

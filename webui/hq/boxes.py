@@ -12,7 +12,7 @@ from appliance import control
 from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
 from appliance.hub.people import Role
-from webui.hq import fields, policy, timeline
+from webui.hq import fields, policy, timeline, updates
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import in_line
@@ -114,7 +114,7 @@ def _page(name: str, problem: str = "") -> str:
     if box is None:
         abort(404)
     record = desk().record(name)
-    seen = desk().history(name)
+    seen, there = desk().history(name), desk().present().get(name)
     return render_template(
         "hq/box.html",
         box=box,
@@ -125,7 +125,8 @@ def _page(name: str, problem: str = "") -> str:
         steps=timeline.steps(box.milestones),
         kinds=list(MissionKind),
         policy=policy,
-        there=desk().present().get(name),
+        there=there,
+        updating=updates.progress(record, there.software if there else None),
         now=board.now,
         problem=problem,
         form=request.form,

@@ -241,4 +241,9 @@ def deed(value: str) -> str:
         "import-devices": _("パソコンの一覧を読み込んだ"),
         "emergency": _("緊急の設定を変えた"),
         "set-policy": _("回線の決まりを変えた"),
+        "add-bundle": _("更新を加えた"),
+        "remove-version": _("更新を外した"),
+        "start-update": _("更新を始めた"),
+        "stop-update": _("更新をとりやめた"),
+        "set-oldest": _("これより古くしない版を決めた"),
     }.get(value, value)

@@ -82,6 +82,7 @@ def update(stage: Stage, site: Site, mark: Callable[[str], None]) -> None:
     mark("update")
     guest.succeed("sh", "-c", f"modprobe -a 9p 9pnet_virtio loop; mkdir -p {LENT}; {LEND} {LENT}")
     guest.succeed("rauc", "install", f"{LENT}/{bundle.name}", timeout=1200)
+    guest.succeed("rauc", "status", "mark-active", "other", timeout=120)
     mark("first start of the other slot")
     restart(site)
     mark("confirm")
