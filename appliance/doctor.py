@@ -49,6 +49,7 @@ def findings(status: dict[str, Any], steps: list[str], language: str) -> list[Fi
                 do=no[language]["do"] if no else "",
             )
         )
+    found += _near(status, language)
     hub = status["hub"]
     if hub["round_trip"] is not None:
         text = f"{hub['round_trip'] * 1000:.0f} ms, {hub['loss']:.0%}"
@@ -68,4 +69,22 @@ def findings(status: dict[str, Any], steps: list[str], language: str) -> list[Fi
     if steps:
         text = say(f"やり残し {len(steps)}件: {steps[0]}", f"{len(steps)} steps left: {steps[0]}")
         found.append(Finding(good=False, what=text, do="noroshi plan"))
+    return found
+
+
+def _near(status: dict[str, Any], language: str) -> list[Finding]:
+    """The laptops' side: yellow sockets and the Wi-Fi; and the Wi-Fi that is a line."""
+    ja, found = language == "ja", []
+    for x in status["sockets"]:
+        if x["role"] == "laptops":
+            state = ("つながっています", "in use") if x["carrier"] else ("空き", "free")
+            found.append(Finding(good=True, what=f"{x['link']} {x['words'][language]}: {state[not ja]}"))
+    wifi = status["wifi"]
+    if wifi["words"] or wifi["on"]:
+        said = wifi["words"][language] if wifi["words"] else {"what": f"ch {wifi['channel']}", "do": ""}
+        found.append(Finding(good=wifi["on"], what=f"Wi-Fi {wifi['ssid']}: {said['what']}", do=said["do"]))
+    chosen = status["wifi_line"]
+    if chosen["ssid"]:
+        what = f"Wi-Fi → {chosen['ssid']}: {chosen['words'][language]}"
+        found.append(Finding(good=chosen["state"] == "joined", what=what))
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from appliance.air import OnAir
 from appliance.climbing import Climbing
-from appliance.core import commands, devices, health, path_mtu
+from appliance.core import commands, devices, health, path_mtu, wifi_line
 from appliance.core.air import radio_on
 from appliance.core.clock import moved
 from appliance.core.codec import Invalid, dump_private, load
@@ -21,7 +21,7 @@ from appliance.core.desktops import refusals
 from appliance.core.enrolment import open_signed
 from appliance.core.firewall import MARK, boot
 from appliance.core.identity import Identity
-from appliance.core.machine import Desired, Firewall, Machine, Observed, Uplink
+from appliance.core.machine import Desired, Firewall, Machine, Observed
 from appliance.core.model import (
     OPEN_PHASES,
     Assignment,
@@ -59,6 +59,9 @@ LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
+CHANGES = frozenset(
+    {"redeem", "start-over", "wish-line", "set-air", "join-wifi", "show-wifi", "sign-in", "end-sign-in"}
+)
 LOOK_WHILE_SEARCHING = 0.5  # seconds, while a line is silent and every door is asked
 
 
@@ -66,7 +69,8 @@ class FieldRole:
     """The box. `path` is its private file."""
 
     def __init__(self, machine: Machine, tools: Tools, identity: Identity) -> None:
-        self._machine, self._tools = machine, tools
+        self._place = self._machine = machine
+        self._tools = tools
         self._run, self._state = Path(machine.run), Path(machine.state)
         self._path = self._state / "config.json"
         self._memory = Memory()
@@ -115,7 +119,6 @@ class FieldRole:
 
     def judge(self, observed: Observed) -> Desired:
         memory = self._memory
-        machine = self._machine = self._sockets.look(self._machine, observed)
         observed = replace(observed, config_damaged=self._damaged)
         if self._mind_clock():
             self._time.distrust()
@@ -124,11 +127,15 @@ class FieldRole:
         observed = moved(observed, self._mind_clock())
         self._take_up(observed)
         now, config = observed.now, self._config
+        self._machine = machine = self._air.fitted(
+            self._sockets.look(self._place, observed), config, observed
+        )
         policy = config.assignment.policy if config.assignment else NO_POLICY
         uplinks = judged(uplinks_of(machine, observed, config.lines, policy), config.assignment)
+        uplinks = self._air.refused(uplinks)
         hub, lines = observed.hub, observed.lines
         memory.choice = choose(
-            uplinks, memory.choice, hub, lines, self._silence(observed), now, both=policy.both_lines
+            uplinks, memory.choice, hub, lines, memory.silence(observed), now, both=policy.both_lines
         )
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
@@ -138,7 +145,7 @@ class FieldRole:
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
             assignment.desktops if assignment else (),
-            radio_on=radio_on(self._air.identity, observed.radios),
+            radio_on=radio_on(self._air.identity, config, observed.radios),
             mission=running.kind if running else None,
             carried=carried(uplinks),
         )
@@ -176,9 +183,10 @@ class FieldRole:
             check=check,
             hole=hole,
             mtu=memory.mtu,
-            point=self._air.look(machine, config, observed),
+            point=self._air.point,
+            client=self._air.client,
         )
-        desired = replace(desired, country=self._air.country, unmuted=self._air.unmuted(observed))
+        desired = self._air.with_radios(desired, config, observed)
         memory.queues = decide(memory.queues, memory.choice.link, observed)
         if desired.tunnel is not None and desired.tunnel.peers:
             held = shapers(memory.queues, memory.choice.link, observed, machine, assignment)
@@ -189,7 +197,7 @@ class FieldRole:
         )
         if renewal and desired.tunnel is not None:
             desired = replace(desired, forget=desired.tunnel.peers)
-        self._mark_milestones(observed, uplinks)
+        memory.mark(config, now, usable=any(x.usable for x in uplinks))
         self._snapshot = Snapshot(
             config=config,
             status=memory.status,
@@ -281,13 +289,6 @@ class FieldRole:
             due = min(due, self._time.until_question())
         return due
 
-    def _silence(self, observed: Observed) -> float:
-        """Seconds without an answer from the hub since we had a right to expect one."""
-        memory = self._memory
-        if not memory.asked_since:
-            return 0.0
-        return observed.now - max(observed.hub.last_answer, memory.choice.since, memory.asked_since)
-
     def _take_up(self, observed: Observed) -> None:
         """What the tunnel's state means for joining."""
         memory, config, now = self._memory, self._config, observed.now
@@ -325,18 +326,6 @@ class FieldRole:
             public = self._tools.public_of(joining.ticket.invitation_key)
             self._invitation_public = (joining.ticket.id, public)
         return self._invitation_public[1]
-
-    def _mark_milestones(self, observed: Observed, uplinks: tuple[Uplink, ...]) -> None:
-        memory, marks = self._memory, self._memory.milestones
-        keys = self._config.keys
-        if any(x.usable for x in uplinks):
-            marks.setdefault("uplink", observed.now)
-        if keys and memory.shaken_key == keys.tunnel_public:
-            marks.setdefault("tunnel", observed.now)
-        if memory.status and memory.status.phase in OPEN_PHASES:
-            marks.setdefault("open", observed.now)
-        if memory.status and memory.status.phase is Phase.PROTECTED:
-            marks.setdefault("protected", observed.now)
 
     def _aim(self, snapshot: Snapshot) -> None:
         tunnel, config = snapshot.desired.tunnel, self._config
@@ -443,7 +432,7 @@ class FieldRole:
     # ----------------------------------------------------------------------------------------- door
 
     def changes(self, request: dict[str, Any]) -> bool:
-        return request["ask"] in ("redeem", "start-over", "wish-line", "sign-in", "end-sign-in")
+        return request["ask"] in CHANGES
 
     def answer(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
         snapshot = self._snapshot
@@ -488,6 +477,16 @@ class FieldRole:
                 self._save(commands.wish_line(self._config, self._machine, link, wish))
                 self._memory.choice = replace(self._memory.choice, eager=True)
                 return {}
+            case "set-air":
+                self._save(commands.set_air(self._config, text(request, "place"), text(request, "band")))
+                return {}
+            case "join-wifi":
+                ssid, key = text(request, "ssid"), text(request, "key")
+                self._save(wifi_line.with_network(self._config, ssid, key))
+                return {}
+            case "show-wifi":
+                self._air.show_networks()
+                return {}
             case "start-over":
                 self._save(commands.start_over(self._config))
                 self._memory.milestones.pop("ticket-accepted", None)
@@ -531,6 +530,7 @@ class FieldRole:
         own = {
             "access_point": self._air.shown(),
             "wifi": wifi,
+            "wifi_line": self._air.line_view(snapshot.config, snapshot.observed),
             "sockets": sockets,
             "software": self._updating.view(),
         }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from appliance.core import path_mtu
-from appliance.core.machine import Status
-from appliance.core.model import Phase, Reason
+from appliance.core.machine import Observed, Status
+from appliance.core.model import OPEN_PHASES, Config, Phase, Reason
 from appliance.core.queues import Queues
 from appliance.core.uplinks import Choice
 
@@ -32,6 +32,24 @@ class Memory:
     milestones: dict[str, float] = field(default_factory=dict)
     told_proof: float = 0.0
     proved_mission: float = 0.0
+
+    def silence(self, observed: Observed) -> float:
+        """Seconds without an answer from the hub since we had a right to expect one."""
+        if not self.asked_since:
+            return 0.0
+        return observed.now - max(observed.hub.last_answer, self.choice.since, self.asked_since)
+
+    def mark(self, config: Config, now: float, *, usable: bool) -> None:
+        """How far the box came, and when; `usable`: some line is."""
+        marks = self.milestones
+        if usable:
+            marks.setdefault("uplink", now)
+        if config.keys and self.shaken_key == config.keys.tunnel_public:
+            marks.setdefault("tunnel", now)
+        if self.status and self.status.phase in OPEN_PHASES:
+            marks.setdefault("open", now)
+        if self.status and self.status.phase is Phase.PROTECTED:
+            marks.setdefault("protected", now)
 
     def shift(self, seconds: float) -> None:
         """The clock was set: what we remember moves along, or what waits for a time would never come."""

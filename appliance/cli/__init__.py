@@ -17,7 +17,7 @@ main = Table(
     epilog="Each verb explains itself / 各項目の説明: noroshi VERB --help",
     sections={
         "Look / 見る": (box.status, box.doctor, box.plan, box.prove, box.identity),
-        "Use / 使う": (box.join, box.line, hq.hq),
+        "Use / 使う": (box.join, box.line, box.wifi, hq.hq),
         "Prepare / 準備する": (image, card),
         "Run (the image and systemd do it) / 動かす": (box.daemon, box.block, box.screen),
     },

@@ -87,6 +87,10 @@ def status(as_json: bool, language: str) -> None:
         if x["refused"]:
             no = x["refused"]
             click.echo(f"  × {x['link']} {x['ssid']}: {no[language]['what']} ({no['number']})")
+    for x in found["sockets"]:
+        click.echo(f"  {'●' if x['carrier'] else '−'} {x['link']:<10} {x['words'][language]}")
+    if found["wifi"]["words"]:
+        click.echo(f"  × Wi-Fi: {found['wifi']['words'][language]['what']} ({found['wifi']['number']})")
     for x in found["desktops"]:
         click.echo(f"  {'○' if x['open'] and x['answer'] == 'answers' else '×'} {x['title']}  {x['address']}")
 
@@ -172,6 +176,64 @@ def join(ticket: str, language: str) -> None:
     text = path.read_text(errors="replace")[:16384] if len(ticket) < 256 and path.is_file() else ticket
     site = asked({"ask": "redeem", "ticket": text}, language)["site"]
     click.echo(f"「{site}」として役所につないでいます / joining as {site}")
+
+
+@click.command()
+@click.option("--indoors", "place", flag_value="indoors", help="The box stands indoors.")
+@click.option(
+    "--outdoors", "place", flag_value="outdoors", help="Outdoors or in a tent; so until somebody says so."
+)
+@click.option(
+    "--band", type=click.Choice(["2.4", "5"]), help="GHz of the laptops' Wi-Fi; 5 GHz where it is allowed."
+)
+@click.option("--networks", is_flag=True, help="Look for networks that could be a line.")
+@click.option("--join", "ssid", metavar="SSID", help="Use this network as a line; its key is asked for.")
+@click.option("--key-file", type=click.Path(dir_okay=False), help="Take its key from this file.")
+@click.option("--leave", is_flag=True, help="Use no network as a line any more.")
+@LANGUAGE
+def wifi(
+    place: str | None,
+    band: str | None,
+    networks: bool,
+    ssid: str | None,
+    key_file: str | None,
+    leave: bool,
+    language: str,
+) -> None:
+    """Show the Wi-Fi for laptops, and somebody's Wi-Fi as a line; say what they are to be."""
+    import time
+
+    if place or band:
+        asked({"ask": "set-air", "place": place or "", "band": band or ""}, language)
+    if ssid or leave:
+        asked({"ask": "join-wifi", "ssid": ssid or "", "key": _wifi_key(key_file) if ssid else ""}, language)
+    if networks:
+        asked({"ask": "show-wifi"}, language)
+        for _ in range(15):
+            time.sleep(1)
+            if asked({"ask": "status"}, language)["wifi_line"]["around"]:
+                break
+    found = asked({"ask": "status"}, language)
+    own, line = found["wifi"], found["wifi_line"]
+    mark, said = "○" if own["on"] else "×", own["words"][language]["what"] if own["words"] else ""
+    channel = f"{own['link']} ch {own['channel']} {own['security']}" if own["on"] else said
+    click.echo(f"{mark} {own['ssid'] or '-'}  {channel}")
+    if line["ssid"]:
+        click.echo(f"  → {line['ssid']}: {line['words'][language]}")
+    for x in line["around"] if networks else ():
+        click.echo(
+            f"  {x['signal']:>5.0f} dBm  ch {x['channel']:>3}  {'鍵' if x['locked'] else '  '}  {x['ssid']}"
+        )
+
+
+def _wifi_key(path: str | None) -> str:
+    """Never on the command line, where every process could read it."""
+    if path:
+        return Path(path).read_text().strip("\n")
+    key: str = click.prompt(
+        "暗証番号 / key (空なら鍵なし / empty: open)", hide_input=True, default="", show_default=False
+    )
+    return key
 
 
 @click.command()

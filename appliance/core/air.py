@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.core.identity import Identity
-from appliance.core.model import AccessPoint, Air, Band, Place, Security
+from appliance.core.model import AccessPoint, Air, Band, Config, Place, Security
 from appliance.core.radio import Channel, Radio
 
 COUNTRY = "JP"
@@ -53,40 +53,41 @@ def may_host(radio: Radio, channel: int, place: Place, *, shared: bool = False) 
     return not found.radar or (radio.hears_radar and not shared)
 
 
-def host(identity: Identity, radios: Sequence[Radio], air: Air, named: str = "") -> Hosting:
+def host(identity: Identity, radios: Sequence[Radio], air: Air, named: str = "", beside: int = 0) -> Hosting:
     """`named`: the interface that somebody chose by hand; else the built-in radio goes before one that is plugged
-    in, which may be meant for a line."""
+    in, which may be meant for a line. `beside`: the channel on which its radio's client wants to join; a radio that
+    is on one channel at a time can join there only once the access point moved."""
     if not identity.ssid:
         return Hosting()
     able = sorted(
-        (x for x in radios if x.hosts and x.link and named in ("", x.link)),
+        (x for x in radios if x.hosts and x.link != x.client and x.link and named in ("", x.link)),
         key=lambda x: (x.plugged, x.bus, x.link),
     )
     if not able:
         return Hosting(why="no-radio" if radios or named else "")
     whys = []
     for radio in able:
-        found = _on(radio, identity, air)
+        found = _on(radio, identity, air, beside)
         if found.point is not None:
             return found
         whys.append(found.why)
     return Hosting(why=whys[0])
 
 
-def radio_on(identity: Identity, radios: Sequence[Radio]) -> bool:
+def radio_on(identity: Identity, config: Config, radios: Sequence[Radio]) -> bool:
     """Whether any radio of this box is in use, or will be as soon as it can: a desktop that must never be opened
     over the air stays closed then. A box without a Wi-Fi name whose radios are in nobody's network has none on."""
-    return any(x.client_channel or (x.hosts and identity.ssid) for x in radios)
+    return config.wifi is not None or any(x.client_channel or (x.hosts and identity.ssid) for x in radios)
 
 
-def _on(radio: Radio, identity: Identity, air: Air) -> Hosting:
+def _on(radio: Radio, identity: Identity, air: Air, beside: int) -> Hosting:
     if radio.switched_off:
         return Hosting(why="radio-switched-off")
     if not at_home(radio):
         return Hosting(why="radio-country")
     if identity.security is Security.WPA3 and not radio.sae:
         return Hosting(why="radio-no-wpa3")
-    channel, blocked = _channel(radio, identity.serial, air)
+    channel, blocked = _channel(radio, identity.serial, air, beside)
     if not channel:
         return Hosting(why="radio-no-channel")
     point = AccessPoint(
@@ -106,13 +107,13 @@ def at_home(radio: Radio) -> bool:
     return radio.country == COUNTRY or (radio.self_managed and radio.country == "00")
 
 
-def _channel(radio: Radio, serial: str, air: Air) -> tuple[int, str]:
+def _channel(radio: Radio, serial: str, air: Air, beside: int) -> tuple[int, str]:
     """The channel (0: none), and the link of the client that cannot stay beside it."""
-    shared = radio.client_channel
+    shared = radio.client_channel or beside
     if shared and may_host(radio, shared, air.place, shared=True):
         return shared, ""
     wished = [x for x in order(serial, air) if may_host(radio, x, air.place)]
-    return (wished[0] if wished else 0), (radio.client if shared else "")
+    return (wished[0] if wished else 0), (radio.client if radio.client_channel else "")
 
 
 def order(serial: str, air: Air) -> tuple[int, ...]:

@@ -19,7 +19,18 @@ from appliance.core.enrolment import (
     read_ticket,
 )
 from appliance.core.machine import Machine
-from appliance.core.model import Assignment, BoxKeys, Config, Joining, JoinStage, LineWishes, Ticket
+from appliance.core.model import (
+    Air,
+    Assignment,
+    Band,
+    BoxKeys,
+    Config,
+    Joining,
+    JoinStage,
+    LineWishes,
+    Place,
+    Ticket,
+)
 from appliance.core.policy import is_policy
 from appliance.core.software import is_wish
 from appliance.core.words import Refused
@@ -82,6 +93,15 @@ def accept_assignment(config: Config, assignment: Assignment) -> Config:
     if joining and joining.stage is JoinStage.INVITED:
         joining = replace(joining, stage=JoinStage.ASSIGNED)
     return replace(config, assignment=assignment, joining=joining)
+
+
+def set_air(config: Config, place: str, band: str) -> Config:
+    """Where the box stands and how the Wi-Fi is to be; "" leaves what was."""
+    held = config.air
+    if place not in ("", *Place) or band not in ("", *Band):
+        raise Refused("bad-request")
+    air = Air(place=Place(place or held.place), band=Band(band or held.band))
+    return replace(config, air=air)
 
 
 def wish_line(config: Config, machine: Machine, link: str, wish: str) -> Config:

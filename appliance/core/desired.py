@@ -6,7 +6,16 @@ import ipaddress
 import json
 from dataclasses import dataclass, replace
 
-from appliance.core import access_point, firewall, hub_firewall, ladder, path_mtu, portal, steer
+from appliance.core import (
+    access_point,
+    firewall,
+    hub_firewall,
+    ladder,
+    path_mtu,
+    portal,
+    steer,
+    wifi_line,
+)
 from appliance.core.desktops import pinholes
 from appliance.core.fleet import openings
 from appliance.core.ladder import Standing
@@ -89,6 +98,7 @@ def field_box(
     hole: Hole | None = None,
     mtu: int = path_mtu.START,
     point: AccessPoint | None = None,
+    client: wifi_line.Client | None = None,
 ) -> Desired:
     """The box, whole. `allowed` are the desktops that may open; `invitation_public` is the public half of the
     ticket's key; `standing` says by which of HQ's doors (the first one where nothing is known yet).
@@ -96,7 +106,8 @@ def field_box(
     read its revocation, so nothing leaves any more. `seats`: the registered laptops and what each reaches;
     `hosts`: the same for the DHCP server; `any_laptop`: HQ's emergency runs; `check`: the line that
     HQ's check is asked on; `hole`: a phone's way out; `mtu`: the largest packet for the
-    tunnel on the line in use; `point`: the Wi-Fi."""
+    tunnel on the line in use; `point`: the Wi-Fi; `client`: the radio that is in
+    somebody else's."""
     standing = standing or ladder.standing({}, ladder.ladder_of(config))
     tunnel = None if told else _box_tunnel(config, machine, invitation_public, standing, status)
     if tunnel and not begun and not any(x.active for x in uplinks):
@@ -106,6 +117,8 @@ def field_box(
     if point is not None:
         files |= {access_point.hostapd(run=machine.run, bridge=BRIDGE, point=point)}
     guests = (point.link,) if point else ()
+    if client is not None and config.wifi is not None:
+        files |= {wifi_line.supplicant(machine.run, client, config.wifi)}
     relay = standing.relay_file(machine.run) if standing and standing.relaying and tunnel else None
     files |= {relay} if relay else set()
     rules = _field_rules(config, status, machine, allowed, tunnel is not None)
@@ -154,7 +167,8 @@ def field_box(
         owned_rules=(machine.outside, 0, 1000),
         hole=hole,
         files=files,
-        units=box_programs(machine, uplinks, files),
+        client=(client.link, client.phy) if client and client.made else ("", ""),
+        units=box_programs(machine, uplinks, files, client.link if client else ""),
         unit_names=box_program_names(machine),
     )
 

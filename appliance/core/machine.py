@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appliance.core.model import NetworkClass, Phase, Reason, Secret
-from appliance.core.radio import Radio
+from appliance.core.radio import Heard, Radio
 
 TUNNEL_MTU = 1280  # the device's; what its routes let through is measured for each line (core/path_mtu.py)
 
@@ -236,6 +236,8 @@ class Desired:
     unit_names: frozenset[str] = frozenset()  # every unit we may ever run; stopped when not in `units`
     country: str = ""  # whose rules the radios obey from now on; "" = as they are
     unmuted: frozenset[str] = frozenset()  # radios that must not be muted
+    client: tuple[str, str] = ("", "")  # an interface to be made, and its radio
+    scan: str = ""  # an interface that has to look around now
 
 
 class Answer(StrEnum):
@@ -402,6 +404,7 @@ class Observed:
     hole: Hole | None = None  # the relay that runs
     laptops: tuple[LaptopLease, ...] = ()
     radios: tuple[Radio, ...] = ()
+    heard: tuple[Heard, ...] = ()  # networks around, while somebody asks
     vitals: Vitals = Vitals()
     failures: tuple[Failure, ...] = ()
     config_damaged: bool = False

@@ -75,6 +75,7 @@ class Reason(StrEnum):
     SPARE_UPLINK = "spare-uplink"
     LINE_REFUSED = "line-refused"
     OPEN_WIFI_REFUSED = "open-wifi-refused"
+    WIFI_CHANNEL = "wifi-channel"
     LINE_CAPTIVE = "line-captive"
     SPARE_CAPTIVE = "spare-captive"
     SIGNING_IN = "signing-in"
@@ -310,6 +311,14 @@ class Air:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WifiNetwork:
+    """Somebody's Wi-Fi that is a line."""
+
+    ssid: str
+    passphrase: Secret  # "" = open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
     """The Wi-Fi as it is on the air: decided by core/air.py from the identity, the radio and the place."""
 
@@ -360,6 +369,7 @@ class Config:
     assignment: Assignment | None = None
     lines: LineWishes = LineWishes()
     air: Air = Air()
+    wifi: WifiNetwork | None = None
 
 
 # ------------------------------------------------------------------------------------------- the hub

@@ -74,6 +74,21 @@ class UnmuteRadio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MakeClient:
+    """A second interface of a radio, to be in somebody's Wi-Fi."""
+
+    link: str
+    phy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAround:
+    """Which networks are there."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetLinkUp:
     namespace: str
     link: str
@@ -172,6 +187,8 @@ Step = (
     | RemovePort
     | SetCountry
     | UnmuteRadio
+    | MakeClient
+    | LookAround
     | SetLinkUp
     | SetTunnel
     | RemoveTunnel
@@ -285,7 +302,12 @@ def _radios(desired: Desired, observed: Observed) -> list[Step]:
     """Before anything is on the air."""
     muted = sorted(x.phy for x in observed.radios if x.muted and x.phy in desired.unmuted)
     country: list[Step] = [SetCountry(country=desired.country)] if desired.country else []
-    return country + [UnmuteRadio(phy=x) for x in muted]
+    steps = country + [UnmuteRadio(phy=x) for x in muted]
+    name, phy = desired.client
+    if name and observed.link("", name) is None and phy in {x.phy for x in observed.radios}:
+        steps.append(MakeClient(link=name, phy=phy))
+    link = observed.link("", desired.scan) if desired.scan else None
+    return [*steps, LookAround(link=desired.scan)] if link is not None and link.up else steps
 
 
 def _sysctls(desired: Desired, observed: Observed) -> list[Step]:

@@ -146,5 +146,5 @@ def carried(uplinks: tuple[Uplink, ...]) -> frozenset[NetworkClass]:
 
 def refusal_of(uplinks: tuple[Uplink, ...]) -> Reason | None:
     """What keeps the box from its lines, where each one with a carrier is refused."""
-    live = [x for x in uplinks if x.carrier]
+    live = [x for x in uplinks if x.carrier or x.refused is Reason.WIFI_CHANNEL]
     return live[0].refused if live and all(x.refused for x in live) else None

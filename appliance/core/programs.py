@@ -20,6 +20,7 @@ def box_program_names(machine: Machine) -> frozenset[str]:
             "courier",
             "dnsmasq",
             "hostapd",
+            "wifi",
             "relay",
             *(f"dhcp-{x}" for x in machine.uplinks),
             *(f"routers-{x}" for x in machine.uplinks),
@@ -28,9 +29,10 @@ def box_program_names(machine: Machine) -> frozenset[str]:
 
 
 def box_programs(
-    machine: Machine, uplinks: tuple[Uplink, ...], files: frozenset[FileContent]
+    machine: Machine, uplinks: tuple[Uplink, ...], files: frozenset[FileContent], wifi: str = ""
 ) -> tuple[Unit, ...]:
-    """`files` are the configurations the programs read: a new content means a restart."""
+    """`files` are the configurations the programs read: a new content means a restart. `wifi`: the interface that
+    is in somebody's Wi-Fi, if the client's configuration is among them."""
     environment = (("NOROSHI_RUN_DIR", machine.run), ("NOROSHI_WEB_HOSTS", ",".join(machine.web_hosts)))
     configs = {x.path.rpartition("/")[2]: digest(x.content) for x in files}
     units = [
@@ -67,6 +69,15 @@ def box_programs(
                 command=("hostapd", f"{machine.run}/hostapd.conf"),
                 namespace=machine.outside,
                 config=configs["hostapd.conf"],
+            )
+        )
+    if wifi and "wifi.conf" in configs:
+        units.append(
+            Unit(
+                name="wifi",
+                command=("wpa_supplicant", "-i", wifi, "-D", "nl80211", "-c", f"{machine.run}/wifi.conf"),
+                namespace=machine.outside,
+                config=configs["wifi.conf"],
             )
         )
     if "relay.json" in configs:

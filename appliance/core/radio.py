@@ -14,6 +14,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A network around. Its name is whatever somebody nearby sends."""
+
+    ssid: str
+    channel: int
+    signal: float = -100.0  # dBm
+    locked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Radio:
     """One Wi-Fi radio as the kernel describes it."""
 

@@ -8,7 +8,7 @@ by USB is a line. DHCP is served on yellow sockets only: a socket that nobody is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -129,7 +129,3 @@ def read_panel(data: Any) -> Panel:
     if len(numbered) > MOST_SOCKETS or any(len(x) > 200 for x in numbered):
         raise Invalid("sockets: too many")
     return Panel(numbered=tuple(sorted(set(numbered), key=place_on_bus)))
-
-
-def names_of(sockets: Sequence[dict[str, Any]], role: Role) -> list[str]:
-    return [x["link"] for x in sockets if x["role"] == role.value]

@@ -101,16 +101,17 @@ def uplinks_of(
     for index, name in enumerate(machine.uplinks):
         link = observed.link(machine.outside, name)
         carrier = link is not None and link.up and link.carrier
+        kind = "usb" if link is not None and link.plugged and not link.wireless else kind_of(name)
         found.append(
             Uplink(
                 link=name,
-                kind="closed" if name in machine.closed else kind_of(name),
+                kind="closed" if name in machine.closed else kind,
                 carrier=carrier,
                 drops=link.drops if link is not None else 0,
                 ssid=link.ssid if link is not None else "",
                 lease=leases.get(name) if carrier else None,
                 table=FIRST_UPLINK_TABLE + index,
-                metered=_in_need(name, kind_of(name), machine, wishes, policy),
+                metered=_in_need(name, kind, machine, wishes, policy),
                 number=index,
             )
         )

@@ -71,6 +71,12 @@ REASONS: dict[Reason, Sentence] = {
         "00000JAPAN is Wi-Fi without encryption; HQ's policy does not allow it",
         "Plug in another line device, or call HQ and say “symptom 2-21”",
     ),
+    Reason.WIFI_CHANNEL: Sentence(
+        "2-28", "このWi-Fiは、この箱が使ってはいけないチャンネルにあるため、回線にできません",
+        "ほかの回線の機器を差すか、Wi-Fiの持ち主に、2.4GHzに変えられるか聞いてください",
+        "This Wi-Fi is on a channel that this box must not use, so it cannot be a line",
+        "Plug in another line device, or ask its owner to use 2.4 GHz",
+    ),
     Reason.LINE_CAPTIVE: Sentence(
         "2-22", "この回線は、ログイン画面で止められています",
         "ほかの回線の機器を差すか、施設の人に、ログイン画面の通し方を聞いてください",
@@ -352,6 +358,15 @@ REFUSALS: dict[str, Sentence] = {
     "sign-in-unknown": Sentence(
         "6-34", "この電話がどこから来ているか分かりません", "箱のWi-Fiか黄色い口につなぎ直してください",
         "The box cannot tell where this phone is", "Join the box's Wi-Fi or its yellow socket again",
+    ),
+    "wifi-channel": REASONS[Reason.WIFI_CHANNEL],
+    "wifi-name": Sentence(
+        "6-60", "そのWi-Fiの名前は使えません", "一覧から選び直してください",
+        "That Wi-Fi name cannot be used", "Choose one from the list",
+    ),
+    "wifi-key": Sentence(
+        "6-61", "Wi-Fiの暗証番号は、半角の8文字から63文字です", "もう一度入れてください",
+        "A Wi-Fi key has 8 to 63 plain characters", "Enter it again",
     ),
     "no-radio": Sentence(
         "9-01", "この箱の無線では、パソコン用のWi-Fiを出せません", "パソコンは、線で黄色い口につないでください",

@@ -119,6 +119,7 @@ class RealMachine:
             portal=probes.portal if probes else PortalProbe(),
             hole=self._sign_in.hole,
             radios=self._radios.read(links) if self._probes else (),
+            heard=self._radios.heard,
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
@@ -209,6 +210,10 @@ class RealMachine:
                 self._radios.set_country(country)
             case steps.UnmuteRadio(phy=phy):
                 radio.unmute(phy)
+            case steps.MakeClient(link=link, phy=phy):
+                self._radios.make_client(link, phy)
+            case steps.LookAround(link=link):
+                self._radios.look_around(link)
             case steps.SetLinkUp(namespace=namespace, link=link):
                 self._netlink.set_up(namespace, link)
             case steps.SetTunnel(tunnel=tunnel):

@@ -9,24 +9,28 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pyroute2.iwutil import IW
-from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nl80211 import NL80211_NAMES, nl80211cmd
 
 from appliance.core.air import number_of
 from appliance.core.machine import Link
-from appliance.core.radio import Channel, Radio
+from appliance.core.radio import Channel, Heard, Radio
+from appliance.core.wifi_line import name_in
 
 PHYS = Path("/sys/class/ieee80211")
 SAE_OFFLOAD_AP = 51  # NL80211_EXT_FEATURE_SAE_OFFLOAD_AP, linux/nl80211.h
 AGE = 600.0  # seconds that what a radio can do is believed
 OBEYS_WITHIN = 2.0  # seconds: a new country is told to the drivers, and they answer in their own time
+HEARD_FOR = 2.0  # seconds that what was heard is believed
+MOST_HEARD = 100
+_PRIVACY = 0x10  # capability of IEEE 802.11: it asks for a key
 _STATION = 2  # NL80211_IFTYPE_STATION
 
 _SIOCGIWESSID = 0x8B1B  # linux/wireless.h; cfg80211 answers it, too
@@ -67,6 +71,8 @@ class Radios:
         self._seen: tuple[object, ...] = ()
         self._at = 0.0
         self._told = False
+        self._heard_at = 0.0
+        self.heard: tuple[Heard, ...] = ()
 
     def read(self, links: Iterable[Link]) -> tuple[Radio, ...]:
         """Every radio there is; a kernel that cannot tell has none."""
@@ -99,6 +105,7 @@ class Radios:
         faces: dict[int, list[Any]] = {}
         for x in channel.get_interfaces_dump():
             faces.setdefault(x.get_attr("NL80211_ATTR_WIPHY"), []).append(x)
+        self._listen(channel, [y for x in faces.values() for y in x], wireless)
         found = []
         for number, radio in sorted(self._known.items()):
             if number not in names:
@@ -110,6 +117,37 @@ class Radios:
                 replace(radio, muted=_switch(radio.phy, "soft"), switched_off=_switch(radio.phy, "hard"))
             )
         return tuple(found)
+
+    def _listen(self, channel: IW, faces: list[Any], wireless: dict[str, Link]) -> None:
+        """What the interfaces that look for a network heard lately."""
+        ears = [
+            x.get_attr("NL80211_ATTR_IFINDEX")
+            for x in faces
+            if x.get_attr("NL80211_ATTR_IFTYPE") == _STATION and _is_up(wireless, x)
+        ]
+        if not ears:
+            self.heard = ()
+        elif time.monotonic() - self._heard_at > HEARD_FOR:
+            self._heard_at = time.monotonic()
+            try:
+                self.heard = tuple(_heard(channel, ears))[:MOST_HEARD]
+            except (NetlinkError, struct.error):  # a link that just went away
+                self.heard = ()
+
+    def make_client(self, link: str, phy: str) -> None:
+        number = next(k for k, v in _names().items() if v == phy)
+        self._iw().add_interface(link, "station", phy=number)
+
+    def look_around(self, link: str) -> None:
+        """Begins; what is heard is read at later looks. A radio that is busy is asked again then."""
+        with contextlib.suppress(NetlinkError):
+            _ask(
+                self._iw(),
+                "NL80211_CMD_TRIGGER_SCAN",
+                [["NL80211_ATTR_IFINDEX", socket.if_nametoindex(link)]],
+                NLM_F_REQUEST | NLM_F_ACK,
+            )
+        self._heard_at = 0.0
 
     def set_country(self, country: str) -> None:
         """Waits until it counts, or for two seconds: whether it does is seen at the next look."""
@@ -158,6 +196,37 @@ def _country(channel: IW, radio: int | None = None) -> str:
         if told:
             return str(told)
     return ""
+
+
+def _octets(told: Any, name: str) -> bytes:
+    """An attribute as it came: what was sent on the air is read by us alone, not by the library's own parser."""
+    found = next((x.cell[1] for x in told["attrs"] if x.cell[0] == name), None)
+    return bytes(found.data[found.offset + 4 : found.offset + found.length]) if found is not None else b""
+
+
+def _number(told: Any, name: str, form: str, otherwise: int) -> int:
+    octets = _octets(told, name)
+    return int(struct.unpack_from(form, octets)[0]) if len(octets) >= struct.calcsize(form) else otherwise
+
+
+def _is_up(wireless: dict[str, Link], face: Any) -> bool:
+    link = wireless.get(face.get_attr("NL80211_ATTR_IFNAME"))
+    return link is not None and link.up
+
+
+def _heard(channel: IW, ears: list[int]) -> Iterator[Heard]:
+    for ear in ears:
+        asked = [["NL80211_ATTR_IFINDEX", ear]]
+        for x in _ask(channel, "NL80211_CMD_GET_SCAN", asked, NLM_F_REQUEST | NLM_F_DUMP):
+            told = x.get_attr("NL80211_ATTR_BSS")
+            number = number_of(told.get_attr("NL80211_BSS_FREQUENCY") or 0) if told else 0
+            if number:
+                yield Heard(
+                    ssid=name_in(_octets(told, "NL80211_BSS_INFORMATION_ELEMENTS")),
+                    channel=number,
+                    signal=_number(told, "NL80211_BSS_SIGNAL_MBM", "i", -10000) / 100,
+                    locked=bool(_number(told, "NL80211_BSS_CAPABILITY", "H", _PRIVACY) & _PRIVACY),
+                )
 
 
 def _capabilities(channel: IW) -> dict[int, Radio]:
@@ -238,7 +307,7 @@ def _combinations(x: Any) -> tuple[bool, bool]:
 
 
 def _with_interfaces(radio: Radio, faces: list[Any], wireless: dict[str, Link]) -> Radio:
-    """Its interfaces: the first one is the access point's, whatever it is now; one that is in a network is a client."""
+    """Its interfaces: the first one is the radio's own, a later one was made; which of them is in a network."""
     named = sorted(
         (x for x in faces if x.get_attr("NL80211_ATTR_IFNAME") in wireless),
         key=lambda x: x.get_attr("NL80211_ATTR_IFINDEX"),
@@ -248,7 +317,6 @@ def _with_interfaces(radio: Radio, faces: list[Any], wireless: dict[str, Link]) 
         if x.get_attr("NL80211_ATTR_IFTYPE") == _STATION and frequency and wireless[name].carrier:
             radio = replace(radio, client=name, client_channel=number_of(frequency))
     links = [wireless[x.get_attr("NL80211_ATTR_IFNAME")] for x in named]
-    free = [x for x in links if x.name != radio.client]
-    if not free:
+    if not links:
         return radio
-    return replace(radio, link=free[0].name, bus=free[0].bus, plugged=free[0].plugged)
+    return replace(radio, link=links[0].name, bus=links[0].bus, plugged=links[0].plugged)

@@ -86,6 +86,10 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             return replace(
                 state, radios=tuple(replace(x, muted=x.muted and x.phy != phy) for x in state.radios)
             )
+        case steps.MakeClient(link=name):
+            return _with_link(state, Link(namespace="", name=name, wireless=True))
+        case steps.LookAround():
+            return state
         case steps.SetLinkUp(namespace=namespace, link=name):
             link = _link(state, namespace, name)
             return _with_link(state, replace(link, up=True, carrier=link.carrier or bool(link.kind)))

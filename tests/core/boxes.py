@@ -63,7 +63,7 @@ def desired_box(config: Config, phase: Phase, hardware: Hardware, state: Observe
     assignment = config.assignment
     allowed, _ = refusals(
         assignment.desktops if assignment else (),
-        radio_on(IDENTITY, state.radios),
+        radio_on(IDENTITY, config, state.radios),
         assignment.mission.kind if assignment and assignment.mission else None,
     )
     status = Status(phase=phase, reason=REASON_OF[phase], since=NOW)

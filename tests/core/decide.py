@@ -16,7 +16,9 @@ from appliance.core.plan import (
     AddRoute,
     AddRule,
     CloseHole,
+    LookAround,
     MakeBridge,
+    MakeClient,
     MakeNamespace,
     OpenHole,
     RemoveAddress,
@@ -51,7 +53,7 @@ def decide(config: Config, observed: Observed, machine: Machine) -> tuple[Status
     running = assignment.mission if assignment else None
     allowed, _ = refusals(
         assignment.desktops if assignment else (),
-        radio_on=radio_on(IDENTITY, observed.radios),
+        radio_on=radio_on(IDENTITY, config, observed.radios),
         mission=running.kind if running else None,
         carried=policy.carried(uplinks),
     )
@@ -95,6 +97,10 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words = [country]
         case UnmuteRadio(phy=phy):
             words = [phy]
+        case MakeClient(link=link, phy=phy):
+            words = [link, phy]
+        case LookAround(link=link):
+            words = [link]
         case SetLinkUp(namespace=namespace, link=link):
             words = [namespace or "outside", link]
         case SetTunnel(tunnel=x):

@@ -20,10 +20,10 @@ from appliance.core.air import (
     pause,
     radio_on,
 )
-from appliance.core.model import Air, Band, Place, Security
+from appliance.core.model import Air, Band, Place, Secret, Security, WifiNetwork
 from appliance.core.radio import Channel
 from appliance.core.words import REFUSALS
-from tests.machines import IDENTITY, RADIO, WIRED
+from tests.machines import FACTORY, IDENTITY, RADIO, WIRED
 
 INDOORS, OUTDOORS = Air(place=Place.INDOORS), Air(place=Place.OUTDOORS)
 FAST = Air(place=Place.INDOORS, band=Band.FIVE)
@@ -207,9 +207,15 @@ def test_a_client_may_only_be_where_its_access_point_may_be() -> None:
 
 
 def test_a_radio_is_on_while_it_is_either_end() -> None:
-    assert radio_on(IDENTITY, (RADIO,)) and not radio_on(WIRED, (RADIO,)) and not radio_on(IDENTITY, ())
-    assert radio_on(WIRED, (replace(RADIO, client="wlan0", client_channel=6),))
-    assert radio_on(IDENTITY, (replace(RADIO, switched_off=True),))  # its switch is one push away
+    assert (
+        radio_on(IDENTITY, FACTORY, (RADIO,))
+        and not radio_on(WIRED, FACTORY, (RADIO,))
+        and not radio_on(IDENTITY, FACTORY, ())
+    )
+    assert radio_on(WIRED, FACTORY, (replace(RADIO, client="wlan0", client_channel=6),))
+    assert radio_on(IDENTITY, FACTORY, (replace(RADIO, switched_off=True),))  # its switch is one push away
+    chosen = replace(FACTORY, wifi=WifiNetwork(ssid="hall", passphrase=Secret("hallhall")))
+    assert radio_on(WIRED, chosen, (RADIO,))
 
 
 # ----------------------------------------------------------------------------------------- numbers

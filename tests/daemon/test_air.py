@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from appliance.core.machine import Link
 from appliance.core.model import Secret
-from appliance.core.plan import AddPort, RemovePort, RestartUnit, SetCountry, UnmuteRadio
+from appliance.core.plan import AddPort, LookAround, RemovePort, RestartUnit, SetCountry, UnmuteRadio
+from appliance.core.radio import Heard
+from appliance.core.words import Refused
 from tests.daemon.world import World
 from tests.machines import BOX_MACHINE, IDENTITY, RADIO
 
@@ -172,3 +176,85 @@ def test_colours_survive_a_power_cut_although_the_first_socket_died(make: Make) 
     add(world, "eth1", bus="pci0000:00/0000:01:00.0")
     world.tick(2)
     assert colours(world) == {"eth1": "laptops"}
+
+
+# ------------------------------------------------------------------------------------- Wi-Fi as a line
+
+
+def hear(world: World, *heard: Heard) -> None:
+    world.sim.state = replace(world.sim.state, heard=heard)
+
+
+def line_of(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.phone("status")["wifi_line"]
+    return found
+
+
+def test_a_chosen_network_becomes_a_line_behind_the_others_and_its_key_stays_inside(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    hear(world, Heard(ssid="hall", channel=6))
+    world.tick(2)
+    assert line_of(world)["state"] == "trying" and "wifi" in dict(world.sim.state.units)
+    assert [x["link"] for x in world.phone("status")["uplinks"]] == ["eth0", "usb0", "wl-line"]
+    assert "hallhall" not in str(world.phone("status")) + str(world.role.answer({"ask": "snapshot"}, 0))
+    world.tick(25)
+    assert line_of(world)["state"] == "not-let-in"
+    world.sim.plug("wl-line")
+    world.tick(2)
+    assert line_of(world)["state"] == "joined" and "dhcp-wl-line" in dict(world.sim.state.units)
+    world.phone("join-wifi", ssid="", key="")
+    world.tick(2)
+    assert "wifi" not in dict(world.sim.state.units) and line_of(world)["ssid"] == ""
+
+
+def test_the_access_point_goes_where_its_radio_s_client_is(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world.tick(2)
+    world.sim.state = replace(world.sim.state, radios=(replace(RADIO, client="wl-line", client_channel=13),))
+    world.tick(2)
+    assert wifi(world)["channel"] == 13 and starts(world) == 2
+
+
+def test_a_network_on_a_forbidden_channel_is_refused_in_words_and_the_access_point_stays(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    hear(world, Heard(ssid="hall", channel=36))
+    world.tick(3)
+    told = world.phone("status")
+    assert line_of(world)["state"] == "channel" and wifi(world)["on"]
+    assert [x["refused"]["number"] for x in told["uplinks"] if x["refused"]] == ["2-28"]
+    assert told["reason"] == "no-ticket" or told["number"] == "2-28"
+    world.phone("set-air", place="indoors", band="")
+    world.tick(2)
+    assert line_of(world)["state"] == "trying"  # the guard: indoors the access point may go there
+
+
+def test_choosing_a_network_looks_around_for_a_minute_and_not_for_ever(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("show-wifi")
+    world.tick(30)
+    looks = sum(isinstance(x, LookAround) for x in world.sim.done)
+    assert 2 <= looks <= 5
+    world.tick(120)
+    assert sum(isinstance(x, LookAround) for x in world.sim.done) <= looks + 5
+
+
+def test_what_is_no_place_no_band_and_no_key_is_refused(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    for code, request in (
+        ("bad-request", {"ask": "set-air", "place": "moon", "band": ""}),
+        ("bad-request", {"ask": "set-air", "place": "", "band": "60"}),
+        ("wifi-key", {"ask": "join-wifi", "ssid": "hall", "key": "short"}),
+        ("wifi-name", {"ask": "join-wifi", "ssid": "a\nb", "key": "hallhall"}),
+        ("bad-request", {"ask": "join-wifi", "ssid": "hall"}),
+    ):
+        with pytest.raises(Refused) as no:
+            world.phone(request.pop("ask"), **request)
+        assert no.value.code == code

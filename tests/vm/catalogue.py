@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm.scenes import cuts, joining, prepared, speed, survival
+from tests.vm.scenes import cuts, joining, prepared, speed, survival, wifi
 from tests.vm.stage import Stage
 
 
@@ -39,6 +39,11 @@ SCENES = (
         name="speed",
         line="the kernel's WireGuard through the box against bare wg, a full line with CAKE and without",
         play=speed.play,
+    ),
+    Scene(
+        name="wifi",
+        line="laptops by WPA2 and WPA3, kept apart; somebody's Wi-Fi as a line on one radio and on two",
+        play=wifi.play,
     ),
 )
 QUICK = ("joining", "power-cuts")

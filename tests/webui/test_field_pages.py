@@ -363,6 +363,37 @@ def test_somebody_on_site_says_which_line_comes_first(phone: Visitor, box: Recor
     assert box.questions("wish-line") == [{"ask": "wish-line", "link": "usb0", "wish": "first"}]
 
 
+HOSTILE = '"><script>alert(1)</script>'
+AROUND = [
+    {"ssid": "hall", "signal": -40.0, "locked": True, "channel": 6},
+    {"ssid": HOSTILE, "signal": -60.0, "locked": False, "channel": 1},
+]
+LINE_BY_AIR = {"able": True, "ssid": "", "state": "", "words": {"ja": "", "en": ""}, "around": AROUND}
+
+
+def test_somebody_on_site_chooses_a_network_as_a_line(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = {**statuses.WITH_WIFI, "wifi_line": LINE_BY_AIR}
+    page = phone.get("/wifi")
+    assert page.code == 200 and "hall" in page.text and 'http-equiv="refresh"' not in page.html
+    assert "<script>alert" not in page.html and HOSTILE in page.text
+    box.answers["join-wifi"] = box.answers["show-wifi"] = box.answers["set-air"] = {}
+    answer = phone.send("/wifi/line", page.token, ssid="hall", key="hallhall")
+    assert (answer.code, answer.answer.headers["Location"]) == (303, "/wifi")
+    assert box.questions("join-wifi") == [{"ask": "join-wifi", "ssid": "hall", "key": "hallhall"}]
+    phone.send("/wifi/around", page.token)
+    phone.send("/wifi/place", page.token, place="indoors")
+    assert box.questions("set-air") == [{"ask": "set-air", "place": "indoors", "band": ""}]
+    assert box.questions("show-wifi") == [{"ask": "show-wifi"}]
+
+
+def test_a_key_that_cannot_be_one_is_said_on_the_same_page(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = {**statuses.WITH_WIFI, "wifi_line": LINE_BY_AIR}
+    box.answers["join-wifi"] = "wifi-key"
+    page = phone.get("/wifi")
+    answer = phone.send("/wifi/line", page.token, ssid="hall", key="1")
+    assert answer.code == 422 and "半角の8文字から63文字" in answer.text
+
+
 def test_the_live_screen_is_sent_only_when_it_changed(phone: Visitor, box: RecordedDoor) -> None:
     box.answers["status"] = statuses.JOINING
     first = phone.get("/live")

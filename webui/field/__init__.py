@@ -30,6 +30,10 @@ ACCESS = {
     "start_over": "act",
     "prove": "act",
     "wish_line": "act",
+    "wifi": "look",
+    "set_air": "act",
+    "show_wifi": "act",
+    "join_wifi": "act",
     "sign_in": "act",
     "end_sign_in": "act",
     "language": "act",
@@ -82,6 +86,10 @@ def _add_routes(app: Flask, pages: Pages) -> None:
     add("/start-over", "start_over", pages.start_over, methods=["POST"])
     add("/prove", "prove", pages.prove, methods=["POST"])
     add("/lines", "wish_line", pages.wish_line, methods=["POST"])
+    add("/wifi", "wifi", pages.wifi)
+    add("/wifi/place", "set_air", pages.set_air, methods=["POST"])
+    add("/wifi/around", "show_wifi", pages.show_wifi, methods=["POST"])
+    add("/wifi/line", "join_wifi", pages.join_wifi, methods=["POST"])
     add("/sign-in", "sign_in", pages.sign_in, methods=["POST"])
     add("/sign-in/end", "end_sign_in", pages.end_sign_in, methods=["POST"])
     add("/captive-api", "captive_api", pages.captive_api)

@@ -219,6 +219,33 @@ class Pages:
         )
         return _trouble(answer, 422) if isinstance(answer, Sentence) else _see("/details#lines")
 
+    def wifi(self, notice: Sentence | None = None, code: int = 200) -> Response:
+        """The Wi-Fi, and somebody's Wi-Fi as a line. It is not exchanged under people's hands: they type here."""
+        status = self.status()
+        if status is None:
+            return _see("/")
+        html, tag = _with_token(
+            render_template("field/wifi.html", status=status, notice=notice, token=TOKEN_PLACE)
+        )
+        page = render_template(
+            "field/page.html", screen=html, tag=tag, step="wifi", phase=status["phase"], live="", reload=0
+        )
+        return make_response(page, code)
+
+    def set_air(self) -> Response:
+        place, band = request.form.get("place", "")[:16], request.form.get("band", "")[:16]
+        return self._wifi_done(self.ask(ask="set-air", place=place, band=band))
+
+    def show_wifi(self) -> Response:
+        return self._wifi_done(self.ask(ask="show-wifi"))
+
+    def join_wifi(self) -> Response:
+        ssid, key = request.form.get("ssid", "")[:64], request.form.get("key", "")[:128]
+        return self._wifi_done(self.ask(ask="join-wifi", ssid=ssid, key=key if ssid else ""))
+
+    def _wifi_done(self, answer: dict[str, Any] | Sentence) -> Response:
+        return self.wifi(answer, 422) if isinstance(answer, Sentence) else _see("/wifi")
+
     def sign_in(self) -> Response:
         return self._done_or_said(self.ask(ask="sign-in", **_visitor()))
 
