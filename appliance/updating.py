@@ -25,7 +25,7 @@ from appliance.host.run import Failed
 class Machinery(Protocol):
     """host/rauc.py, or a machine in memory."""
 
-    def slots(self) -> Slots: ...
+    def slots(self, *, tried: bool) -> Slots: ...
 
     def up(self) -> float: ...
 
@@ -46,8 +46,8 @@ class Updating:
     def __init__(self, machinery: Machinery, bundles: Bundles, state: Path, wake: Callable[[], None]) -> None:
         self._machinery, self._bundles, self._wake = machinery, bundles, wake
         self._path = state / "update.json"
-        self._slots = self._look_at_slots()
         self._attempt = self._load()
+        self._slots = self._look_at_slots()
         self._busy = False
         self._found: Attempt | None = None
         self._percent = 0
@@ -57,9 +57,11 @@ class Updating:
         self._todo = Todo(act=Act.REST)
 
     def _look_at_slots(self) -> Slots:
+        """Only what this box tried is ever on trial: where that cannot be found out, it stays as it is."""
+        tried = self._attempt is not None and self._attempt.stage is Stage.TRIED
         try:
-            return self._machinery.slots()
-        except OSError as error:  # the boot partition is away: the box works, and stays as it is
+            return self._machinery.slots(tried=tried)
+        except (OSError, Failed) as error:
             sys.stderr.write(f"noroshi: the slots cannot be read: {error}\n")
             return Slots()
 
@@ -128,7 +130,9 @@ class Updating:
                 self._leave()
             case Act.CONFIRM:
                 self._machinery.confirm()
-                self._slots = self._look_at_slots()
+                self._slots = replace(self._slots, good=self._slots.slot)
+                if self._attempt is not None:
+                    self._remember(replace(self._attempt, stage=Stage.CONFIRMED))
             case Act.GO_BACK:
                 self._leave()
             case Act.GIVE_UP:

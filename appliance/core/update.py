@@ -25,6 +25,7 @@ class Stage(StrEnum):
 
     INSTALLED = "installed"  # whole in the other slot
     TRIED = "tried"  # started, once
+    CONFIRMED = "confirmed"
     GIVEN_UP = "given-up"
 
 
@@ -85,7 +86,7 @@ def decide(wish: Wish, seen: Seen) -> Todo:
     match attempt.stage:
         case Stage.GIVEN_UP:
             return Todo(act=Act.REST, trouble=attempt.trouble)
-        case Stage.TRIED:
+        case Stage.TRIED | Stage.CONFIRMED:
             return Todo(act=Act.GIVE_UP, trouble="update-rolled-back")
         case Stage.INSTALLED:
             return Todo(act=Act.RESTART if may_restart(wish, seen) else Act.WAIT)

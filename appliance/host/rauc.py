@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from appliance.core.boot_choice import Choice
 from appliance.core.software import Slots
 from appliance.core.words import Refused
 from appliance.host import boot_choice
@@ -19,6 +20,7 @@ from appliance.host.systemd_units import restart_machine
 RELEASE = Path("/usr/lib/os-release")
 KEYRING = Path("/etc/rauc/keyring.pem")
 ANSWER_WITHIN = 60.0  # seconds; its service starts first, and a card may be slow
+STATUS = ("rauc", "status", "--output-format=json")
 PERCENT = re.compile(rb"^\s*(\d{1,3})%")
 
 
@@ -28,14 +30,16 @@ class Rauc:
     def __init__(self, keyring: Path = KEYRING) -> None:
         self._keyring = keyring
 
-    def slots(self) -> Slots:
-        """A machine without slots has no `slot`. Raises OSError where the boot partition cannot be read."""
+    def slots(self, *, tried: bool) -> Slots:
+        """A machine without slots has no `slot`. RAUC, which sees the boot partition, is asked only where an update was
+        `tried`: else what runs is the good one. Raises Failed."""
         slot = boot_choice.running()
         if not slot:
             return Slots()
         told = dict(x.partition("=")[::2] for x in RELEASE.read_text().splitlines())
         image, version = told.get("IMAGE_ID", ""), told.get("IMAGE_VERSION", "")
-        return Slots(image=image, version=version, slot=slot, good=boot_choice.load().good)
+        good = starts_next(run(STATUS, timeout=ANSWER_WITHIN)) if tried else slot
+        return Slots(image=image, version=version, slot=slot, good=good or slot)
 
     def up(self) -> float:
         """Seconds since the machine started."""
@@ -69,6 +73,16 @@ class Rauc:
         restart_machine()
 
 
+def starts_next(status: str) -> str:
+    """The slot that the boot loader starts next, of what `rauc status` says; "" where it does not say."""
+    try:
+        told = json.loads(status)
+        slots = {k: v for x in told["slots"] for k, v in x.items()}
+        return str(slots[told["boot_primary"]]["bootname"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def read(bundle: Path, keyring: Path | None) -> tuple[str, str]:
     """(image, version) of a bundle; without a keyring nobody vouches for them. Raises Refused."""
     trust = [f"--keyring={keyring}"] if keyring else []
@@ -85,8 +99,13 @@ def read(bundle: Path, keyring: Path | None) -> tuple[str, str]:
 
 def end_trial() -> None:
     """A slot on trial that nobody confirmed in time: back to the good one. Called by a timer that needs no daemon."""
-    if boot_choice.running() not in ("", boot_choice.load().good):
+    if is_on_trial(boot_choice.running(), boot_choice.load()):
         Rauc().restart()
+
+
+def is_on_trial(slot: str, choice: Choice) -> bool:
+    """Whether the running slot is another than the good one; a machine without slots never is."""
+    return slot not in ("", choice.good)
 
 
 if __name__ == "__main__":

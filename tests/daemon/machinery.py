@@ -23,8 +23,8 @@ class Slotted:
     writes: bool = True  # whether a bundle can be written
     log: list[str] = field(default_factory=list)
 
-    def slots(self) -> Slots:
-        return self.here
+    def slots(self, *, tried: bool) -> Slots:
+        return self.here if tried else replace(self.here, good=self.here.slot)
 
     def up(self) -> float:
         return self.now() - self.started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.boot_choice import Choice
 from appliance.core.words import Refused
+from appliance.host import rauc
 from appliance.host.bundles import Bundles
 from appliance.host.rauc import Rauc, read
 from image.builder import bundle
@@ -89,7 +92,7 @@ def test_no_file_is_refused(place: Path) -> None:
 
 
 def test_a_machine_without_slots_says_so(place: Path) -> None:
-    assert Rauc(place / "ours.pem").slots().slot == ""
+    assert Rauc(place / "ours.pem").slots(tried=True).slot == ""
 
 
 def test_the_boxs_file_says_when_rauc_starts_the_other_slot() -> None:
@@ -132,3 +135,16 @@ def test_a_file_that_has_a_second_name_is_not_taken(place: Path, tmp_path: Path)
     (tmp_path / "mine").write_bytes(octets)
     (held.coming / sha256).hardlink_to(tmp_path / "mine")
     assert not held.is_right(held.seize(sha256), sha256)
+
+
+@pytest.mark.parametrize(("slot", "ends"), [("", False), ("A", False), ("B", True)])
+def test_a_trial_that_nobody_confirmed_ends_without_the_daemon(slot: str, ends: bool) -> None:
+    """The timer's program, on a machine whose good slot is A."""
+    assert rauc.is_on_trial(slot, Choice(good="A")) is ends
+
+
+def test_what_rauc_says_of_the_next_start_is_read() -> None:
+    slots = [{"root.0": {"bootname": "A"}}, {"root.1": {"bootname": "B"}}, {"boot.0": {"bootname": None}}]
+    assert rauc.starts_next(json.dumps({"boot_primary": "root.1", "slots": slots})) == "B"
+    for nothing in ("", "[]", "{}", json.dumps({"boot_primary": None, "slots": slots})):
+        assert rauc.starts_next(nothing) == ""
