@@ -126,9 +126,8 @@ class Station:
 
     def network(self) -> Network:
         """What the box's own sheet says: its name and key, which it made at its first start."""
-        told = self.guest.succeed("sed", "1d", "/var/lib/noroshi/config.json")
-        point = json.loads(told)["access_point"]
-        return Network(ssid=point["ssid"], passphrase=point["passphrase"])
+        told = json.loads(self.guest.succeed("sed", "1d", "/var/lib/noroshi/identity.json"))
+        return Network(ssid=told["ssid"], passphrase=told["passphrase"])
 
     def leave(self) -> None:
         for name in ("dhcp", "wpa"):
