@@ -56,9 +56,9 @@ def build(target: Target, asked: argparse.Namespace) -> None:
         wheel = product.wheel(CACHE / "scratch/wheel", epoch)
     with step("unpacking Debian"):
         base.unpack(tar, tree)
+    native = scratch / "native" if target.foreign else tree
     if target.foreign:
         with step("taking over what Debian's scripts made for the PC"):
-            native = scratch / "native"
             base.unpack(base.base(TARGETS["pc"], fresh=False), native)
             base.configure(tree, native)
             chroot(tree, "ldconfig")
@@ -70,7 +70,7 @@ def build(target: Target, asked: argparse.Namespace) -> None:
     root.kernel_image(tree, scratch)
     key, certificate = (asked.key, asked.certificate) if asked.key else bundle.keys()
     bundle.lay(tree, target, certificate)
-    kernel = root.assemble(tree, target, wheel, version, epoch)
+    kernel = root.assemble(tree, native, target, wheel, version, epoch)
     with step("making the initrd"):
         boot = disk.fresh(scratch / "boot")
         shutil.copy(scratch / "vmlinuz", boot / "vmlinuz")

@@ -69,7 +69,7 @@ def _make(target: Target, tar: Path) -> None:
         options.append(f"--setup-hook=printf '{pin}' >\"$1/etc/apt/preferences.d/backports\"")
     options += _foreign(target) if target.foreign else _native(target)
     options.append(f"--customize-hook=sync-out /var/cache/apt/archives {debs}")
-    named = ("?essential", *target.packages, *target.downloads) if target.foreign else target.packages
+    named = (*target.packages, *target.downloads) if target.foreign else target.packages
     run(
         "mmdebstrap",
         f"--variant={'extract' if target.foreign else 'apt'}",
@@ -82,6 +82,7 @@ def _make(target: Target, tar: Path) -> None:
         '--aptopt=Acquire::Languages "none"',
         *(f"--dpkgopt={x}" for x in LEFT_OUT),
         *options,
+        *(("--include=?essential",) if target.foreign else ()),
         f"--include={','.join(named)}",
         SUITE,
         str(scratch),

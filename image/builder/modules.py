@@ -82,8 +82,9 @@ def trim(root: Path, kernel: str) -> None:
     for other in home.parent.iterdir():
         if other != home:
             shutil.rmtree(other)
-    for link in ("build", "source"):
-        (home / link).unlink(missing_ok=True)
+    for name in ("build", "source", "vmlinuz", "System.map", "config"):  # the boot partition has the kernel
+        (home / name).unlink(missing_ok=True)
+    shutil.rmtree(home / "dtb", ignore_errors=True)
     run("depmod", "-b", root, kernel)
     files = {str(x.relative_to(home / "kernel")): x for x in (home / "kernel").rglob("*.ko*")}
     kept = needed(root, kernel, {x for x in files if stays(x)})

@@ -29,7 +29,7 @@ USELESS = (
 EMPTY_FOLDERS = ("boot", "var", "run", "tmp", "proc", "sys", "dev", "mnt", "root")
 
 
-def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) -> str:
+def assemble(root: Path, native: Path, target: Target, wheel: Path, version: str, epoch: int) -> str:
     """Everything into `root`, in the order of its layers. The kernel's version."""
     with step("adding the product and the overlay"):
         product.lay(root, target, wheel)
@@ -54,7 +54,7 @@ def assemble(root: Path, target: Target, wheel: Path, version: str, epoch: int) 
     _lock(root)
     _name(root, target, version)
     with step("compiling Python"):
-        _compile(root)
+        _compile(root, native)
     _settle_times(root, epoch)
     return kernel
 
@@ -98,17 +98,23 @@ def _name(root: Path, target: Target, version: str) -> None:
     (root / "usr/lib/os-release").write_text("\n".join(kept) + "\n")
 
 
-def _compile(root: Path) -> None:
-    """Once and for all: pages of code that match whatever date their source gets (PEP 552)."""
+def _compile(root: Path, native: Path) -> None:
+    """Once and for all: pages of code that match whatever date their source gets (PEP 552). They are the same for every
+    processor: Python of the PC's base makes them, without leaving for the root that it works on."""
     for cache in sorted(root.glob("usr/**/__pycache__")):
         shutil.rmtree(cache)
-    folders = [f"/usr/lib/python{PYTHON}", "/usr/lib/python3/dist-packages", "/usr/lib/noroshi/lib"]
-    there = [x for x in folders if (root / x[1:]).exists()]
-    chroot(
-        root,
-        *("python3", "-m", "compileall", "-q"),
-        *("--invalidation-mode", "unchecked-hash", *there),
-        env={"PYTHONHASHSEED": "0"},
+    folders = (f"usr/lib/python{PYTHON}", "usr/lib/python3/dist-packages", "usr/lib/noroshi/lib")
+    libraries = native / "usr/lib/x86_64-linux-gnu"
+    run(
+        *(
+            libraries / "ld-linux-x86-64.so.2",
+            "--library-path",
+            libraries,
+            native / f"usr/bin/python{PYTHON}",
+        ),
+        *("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/"),
+        *(root / x for x in folders if (root / x).exists()),
+        env={"PYTHONHASHSEED": "0", "PYTHONHOME": str(native / "usr"), "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 
@@ -121,7 +127,8 @@ def _settle_times(root: Path, epoch: int) -> None:
 def kernel_image(root: Path, scratch: Path) -> None:
     """The kernel lies beside the root file system, where boot loaders read it: out of the way before it is trimmed."""
     kernel = modules.kernel_of(root)
-    shutil.copy(root / f"boot/vmlinuz-{kernel}", scratch / "vmlinuz")
+    places = (root / f"boot/vmlinuz-{kernel}", root / f"usr/lib/modules/{kernel}/vmlinuz")
+    shutil.copy(next(x for x in places if x.exists()), scratch / "vmlinuz")
 
 
 def pack(root: Path, squashfs: Path, epoch: int, *, quick: bool) -> None:
