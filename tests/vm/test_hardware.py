@@ -122,3 +122,11 @@ def test_a_partition_table_is_read_in_octets() -> None:
 def test_a_partition_that_is_not_there_is_named() -> None:
     with pytest.raises(NoSuchPartition, match="no partition data among NOROSHI, root-a, 3"):
         disk.named(disk.partitions(TABLE), "data")
+
+
+@pytest.mark.parametrize(("accelerator", "there"), [("kvm", True), ("tcg,thread=multi", False)])
+def test_an_emulated_machine_has_no_watchdog_that_would_reset_it_for_being_slow(
+    accelerator: str, there: bool
+) -> None:
+    devices = after(hardware.command(replace(PLAIN, accelerator=accelerator)), "-device")
+    assert ("i6300esb" in devices) is there
