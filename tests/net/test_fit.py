@@ -125,11 +125,11 @@ def carries(world: World) -> int:
 def whole_echo(world: World, size: int) -> bool:
     """Whether HQ's entrance answers a packet of this size that may not be cut."""
     with echo.channel(world.namespace("field"), whole=True) as asking:
-        for number in range(3):
-            asking.sendto(echo.request(77, number, size), (HUB, 0))
+        for number in range(3):  # named by the size: late answers to another one are no answers to this
+            asking.sendto(echo.request(size, number, size), (HUB, 0))
         asking.settimeout(1.0)
         try:
-            while echo.reply(asking.recv(2048), 77) is None:
+            while echo.reply(asking.recv(2048), size) is None:
                 pass
         except TimeoutError:
             return False
