@@ -8,11 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.core.codec import digest
 from appliance.core.machine import Desired, Failure, FileContent, Firewall, Observed
 from appliance.core.plan import Step, WriteFile
 from appliance.core.words import Refused
@@ -134,7 +136,8 @@ def test_a_question_is_answered_at_once_without_the_loop(parts: Parts) -> None:
 
 
 def in_a_child(work: Callable[[Daemon, Parts], bool], tmp_path: Path) -> None:
-    """The loop runs in the child's main thread, `work` in another one; exit code 0 says that all was well."""
+    """The loop runs in the child's main thread, `work` in another one; exit code 0 says that all was well. The child
+    imports nothing: another test's thread may have held the lock of that when it was forked."""
     child = os.fork()
     if child == 0:
         verdict = [1]
@@ -167,8 +170,6 @@ def in_a_child(work: Callable[[Daemon, Parts], bool], tmp_path: Path) -> None:
 
 def test_a_change_is_answered_once_the_machine_is_as_it_should_be(tmp_path: Path) -> None:
     def work(daemon: Daemon, parts: Parts) -> bool:
-        from appliance.core.codec import digest
-
         answer = daemon.ask({"ask": "write", "wanted": "second"}, 5)
         return answer == {"obeyed": 5} and dict(parts.machine.state.files)["/run/x"] == digest("second")
 
@@ -230,8 +231,6 @@ def test_what_happens_during_a_turn_is_looked_at_in_another_one(tmp_path: Path) 
 
 def test_fifty_changes_at_once_are_all_obeyed_in_some_order(tmp_path: Path) -> None:
     def work(daemon: Daemon, parts: Parts) -> bool:
-        from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(50) as guests:
             asked = [guests.submit(daemon.ask, {"ask": "x", "wanted": str(i)}, i) for i in range(50)]
             return [x.result()["obeyed"] for x in asked] == list(range(50))
