@@ -199,7 +199,7 @@ def test_every_screen_fits_a_small_phone_a_thumb_and_tired_eyes(
         page.context.add_cookies([{"name": "language", "value": language, "url": address}])
         for name, found in statuses.EVERY.items():
             box.answers["status"] = found
-            for path in ("", "details", "sheet"):
+            for path in ("", "details", "sheet", "wifi"):
                 page.goto(address + path)
                 where = f"{name} /{path} {language} {scheme}"
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360, where
