@@ -32,7 +32,7 @@ def wipe(path: Path) -> None:
     """Raises OSError where the partition cannot be written to."""
     going = path.with_name(path.name + _GOING)
     path.replace(going)
-    _sync(path.parent)
+    files.sync_folder(path.parent)
     _erase(going)
 
 
@@ -52,7 +52,7 @@ def _erase(path: Path) -> None:
     finally:
         os.close(descriptor)
     path.unlink()
-    _sync(path.parent)
+    files.sync_folder(path.parent)
 
 
 def _names(folder: Path) -> Iterable[Path]:
@@ -60,11 +60,3 @@ def _names(folder: Path) -> Iterable[Path]:
         return list(folder.iterdir())
     except OSError:
         return []
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

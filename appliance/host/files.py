@@ -32,7 +32,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_private(path: Path, data: Any) -> None:
@@ -100,7 +100,8 @@ def make_folder(path: Path, mode: int, user: int = 0, group: int = 0) -> None:
         os.chown(path, user, group)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Names in it are on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
