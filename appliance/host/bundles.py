@@ -8,12 +8,10 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import IO
 
 from appliance.host.files import make_folder
 
 GROWING = ".part"
-CHUNK = 1 << 20
 
 
 class Bundles:
@@ -60,7 +58,7 @@ class Bundles:
             if os.geteuid() == 0:
                 os.fchown(descriptor, 0, 0)
             os.fchmod(descriptor, 0o600)
-            return digest(file) == sha256
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
     def forget(self) -> None:
         """Nothing is wanted any more."""
@@ -68,11 +66,3 @@ class Bundles:
             for path in folder.iterdir() if folder.exists() else ():
                 with contextlib.suppress(OSError):
                     path.unlink()
-
-
-def digest(file: IO[bytes]) -> str:
-    """SHA-256 of an open file, in hex."""
-    found = hashlib.sha256()
-    while part := file.read(CHUNK):
-        found.update(part)
-    return found.hexdigest()

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from appliance.host import surroundings
-from appliance.host.bundles import CHUNK, Bundles
+from appliance.host.bundles import Bundles
 from appliance.host.run import Failed, run
 
 PLACE = Path("/run/noroshi-stick")
+CHUNK = 1 << 20
 MOST = 64  # files that are looked at
 MOUNT_WITHIN = 60.0  # seconds
 

@@ -63,8 +63,5 @@ def manifest(
 
 
 def sha256(path: Path) -> str:
-    word = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            word.update(part)
-    return word.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
