@@ -26,7 +26,6 @@ class Disk:
     size: int
     sector: int = SECTOR
     read_only: bool = False
-    removable: bool = False
     model: str = ""
     mounts: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()  # what is made of its parts: "crypt", "lvm", "raid1", …

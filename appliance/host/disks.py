@@ -13,7 +13,7 @@ from typing import Any
 from appliance.core.disks import FAT_TYPES, Disk
 from appliance.host.run import run
 
-_COLUMNS = "PATH,TYPE,SIZE,LOG-SEC,RO,RM,MODEL,MOUNTPOINTS"
+_COLUMNS = "PATH,TYPE,SIZE,LOG-SEC,RO,MODEL,MOUNTPOINTS"
 _HEAD = 1 << 20  # octets in which a partition table lies
 
 
@@ -37,7 +37,6 @@ def _disk(found: dict[str, Any]) -> Disk:
         size=int(found["size"]),
         sector=int(found["log-sec"]),
         read_only=bool(found["ro"]),
-        removable=bool(found["rm"]),
         model=" ".join(str(found.get("model") or "").split())[:60],
         mounts=tuple(mounts),
         holders=tuple(x["type"] for x in parts if x["type"] != "part"),

@@ -9,7 +9,7 @@ import pytest
 from appliance.core.disks import LARGEST, Disk, check, readable_size
 from appliance.core.words import Refused
 
-CARD = Disk(path="/dev/sdb", kind="disk", size=32 * 10**9, removable=True, model="SD Card Reader")
+CARD = Disk(path="/dev/sdb", kind="disk", size=32 * 10**9, model="SD Card Reader")
 HUGE = replace(CARD, size=2 * 10**12)
 NEED = 4 * 10**9
 
