@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from appliance.control import Refused, Unreachable, ask
+from appliance.core.sentence import Sentence
 
 LANGUAGE = click.option(
     "--language", type=click.Choice(["ja", "en"]), default="ja", help="Language of the answer."
@@ -27,13 +28,17 @@ def asked(request: dict[str, Any], language: str = "ja") -> dict[str, Any]:
     try:
         return ask(door(), request)
     except Refused as error:
-        sentence = error.sentence
-        what, do = (
-            (sentence.what_ja, sentence.do_ja) if language == "ja" else (sentence.what_en, sentence.do_en)
-        )
-        raise click.ClickException(f"{what} ({sentence.number})\n  → {do}") from error
+        raise said(error.sentence, language) from error
     except Unreachable as error:
         raise not_running() from error
+
+
+def said(sentence: Sentence, language: str, more: str = "") -> click.ClickException:
+    """A refusal in words; `more`: what it is about."""
+    told = sentence.as_data()[language]
+    return click.ClickException(
+        f"{told['what']} ({sentence.number}){f': {more}' if more else ''}\n  → {told['do']}"
+    )
 
 
 def not_running() -> click.ClickException:

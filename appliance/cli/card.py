@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.asking import LANGUAGE
+from appliance.cli.asking import LANGUAGE, said
 from appliance.cli.table import Table
 from appliance.core.model import Place, Security
 from appliance.core.words import Refused, refusal
@@ -90,9 +90,7 @@ def write_secret(path: Path, octets: bytes) -> None:
 
 
 def refused(code: str, language: str, more: str = "") -> click.ClickException:
-    told = refusal(code).as_data()[language]
-    number = refusal(code).number
-    return click.ClickException(f"{told['what']} ({number}){f': {more}' if more else ''}\n  → {told['do']}")
+    return said(refusal(code), language, more)
 
 
 def _ticket(given: str) -> str:
