@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.core.desired import hub_without_config
+from appliance.core.desired_hub import without_config
 from appliance.core.machine import Desired, Firewall, Machine, Observed
 from appliance.core.words import Refused
 
@@ -15,7 +15,7 @@ class DamagedHub:
     """It writes nothing: whatever is left of the file is for whoever mends it."""
 
     def __init__(self, machine: Machine) -> None:
-        self._desired = hub_without_config(machine)
+        self._desired = without_config(machine)
 
     def judge(self, observed: Observed) -> Desired:
         return self._desired

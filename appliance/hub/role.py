@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from appliance.core import clock, devices, fleet, peers, policy, portal, scout
 from appliance.core.codec import Invalid, dump_masked, dump_private, load
-from appliance.core.desired import hub as desired_hub
-from appliance.core.desired import invitation_is_open
+from appliance.core.desired_hub import hub as desired_hub
+from appliance.core.desired_hub import invitation_is_open
 from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import sign, ticket_text
 from appliance.core.fleet import Newcomer, NewTicket

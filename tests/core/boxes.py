@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from appliance.core.air import host, radio_on
-from appliance.core.desired import field_box, hub
+from appliance.core.desired import field_box
+from appliance.core.desired_hub import hub
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, hosts_file, seats, seats_of
 from appliance.core.machine import Desired, Lease, Machine, Observed, Status

@@ -21,7 +21,8 @@ from appliance.core.codec import (
     load,
     parse_json,
 )
-from appliance.core.desired import field_box, hub
+from appliance.core.desired import field_box
+from appliance.core.desired_hub import hub
 from appliance.core.machine import Desired, Machine, Observed, Status
 from appliance.core.model import Config, HubConfig, MissionKind, Phase, Reason, Secret
 from appliance.core.plan import plan

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.core import fleet
-from appliance.core.desired import invitation_is_open
+from appliance.core.desired_hub import invitation_is_open
 from appliance.core.fleet import Newcomer
 from appliance.core.model import BoxState, HubConfig, MissionKind
 from appliance.core.words import Refused
