@@ -8,18 +8,43 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance import control
 from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
 from appliance.hub.people import Role
 from webui.hq import fields, policy, timeline, updates
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import in_line
+from webui.hq.trouble import again
 from webui.language import gettext as _
 
 views = Blueprint("boxes", __name__, url_prefix="/boxes")
 MOST_HOURS = 24 * 365
+
+
+def _page(name: str, problem: str = "") -> str:
+    board = desk().board()
+    box = next((x for x in board.boxes if x.name == name), None)
+    if box is None:
+        abort(404)
+    record = desk().record(name)
+    seen, there = desk().history(name), desk().present().get(name)
+    return render_template(
+        "hq/box.html",
+        box=box,
+        record=record,
+        seen=seen,
+        picture=timeline.draw(seen.flips, box, board.now),
+        story=timeline.story(seen),
+        steps=timeline.steps(box.milestones),
+        kinds=list(MissionKind),
+        policy=policy,
+        there=there,
+        updating=updates.progress(record, there.software if there else None),
+        now=board.now,
+        problem=problem,
+        form=request.form,
+        hub_silent=desk().hub_silent,
+    )
 
 
 @views.get("/<name>")
@@ -30,16 +55,12 @@ def page(name: str) -> str:
 
 @views.post("/<name>/mission")
 @serves(Role.OFFICER)
-def start_mission(name: str) -> tuple[str, int] | Response:
-    try:
-        kind = fields.choice("kind", _("任務"), set(MissionKind))
-        site = fields.text("site", _("場所"))
-        hours = fields.whole("hours", _("時間"), 1, MOST_HOURS)
-        desk().ask("start-mission", box=name, kind=kind, site=site, hours=hours, by=my_name())
-    except fields.BadField as problem:
-        return _page(name, str(problem)), 400
-    except control.Refused as refused:
-        return _page(name, in_line(refused)), 409
+@again(_page)
+def start_mission(name: str) -> Response:
+    kind = fields.choice("kind", _("任務"), set(MissionKind))
+    site = fields.text("site", _("場所"))
+    hours = fields.whole("hours", _("時間"), 1, MOST_HOURS)
+    desk().ask("start-mission", box=name, kind=kind, site=site, hours=hours, by=my_name())
     note("start-mission", name, f"{kind} · {site} · {hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
@@ -54,30 +75,22 @@ def end_mission(name: str) -> Response:
 
 @views.post("/<name>/emergency")
 @serves(Role.OFFICER)
-def emergency(name: str) -> tuple[str, int] | Response:
+@again(_page)
+def emergency(name: str) -> Response:
     """Any laptop behind this box reaches its desktops until the end; 0 hours ends it now."""
-    try:
-        hours = fields.whole("hours", _("時間"), 0, int(LONGEST_EMERGENCY))
-        desk().ask("emergency", box=name, hours=hours, by=my_name())
-    except fields.BadField as problem:
-        return _page(name, str(problem)), 400
-    except control.Refused as refused:
-        return _page(name, in_line(refused)), 409
+    hours = fields.whole("hours", _("時間"), 0, int(LONGEST_EMERGENCY))
+    desk().ask("emergency", box=name, hours=hours, by=my_name())
     note("emergency", name, f"{hours} h")
     return redirect(url_for("boxes.page", name=name), 303)
 
 
 @views.post("/<name>/policy")
 @serves(Role.OFFICER)
-def set_policy(name: str) -> tuple[str, int] | Response:
+@again(_page)
+def set_policy(name: str) -> Response:
     """This box's own policy for lines, or the fleet's again."""
-    try:
-        changes = None if "fleet" in request.form else policy.changes_in(request.form)
-        desk().ask("set-policy", box=name, changes=changes, by=my_name())
-    except fields.BadField as problem:
-        return _page(name, str(problem)), 400
-    except control.Refused as refused:
-        return _page(name, in_line(refused)), 409
+    changes = None if "fleet" in request.form else policy.changes_in(request.form)
+    desk().ask("set-policy", box=name, changes=changes, by=my_name())
     note("set-policy", name, policy.in_short(changes))
     return redirect(url_for("boxes.page", name=name), 303)
 
@@ -106,29 +119,3 @@ def _record(name: str) -> Mapping[str, Any]:
             assert isinstance(record, dict)
             return record
     abort(404)
-
-
-def _page(name: str, problem: str = "") -> str:
-    board = desk().board()
-    box = next((x for x in board.boxes if x.name == name), None)
-    if box is None:
-        abort(404)
-    record = desk().record(name)
-    seen, there = desk().history(name), desk().present().get(name)
-    return render_template(
-        "hq/box.html",
-        box=box,
-        record=record,
-        seen=seen,
-        picture=timeline.draw(seen.flips, box, board.now),
-        story=timeline.story(seen),
-        steps=timeline.steps(box.milestones),
-        kinds=list(MissionKind),
-        policy=policy,
-        there=there,
-        updating=updates.progress(record, there.software if there else None),
-        now=board.now,
-        problem=problem,
-        form=request.form,
-        hub_silent=desk().hub_silent,
-    )

@@ -9,16 +9,14 @@ from importlib import resources
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance import control
-from appliance.core.desktop_profiles import FAULTS, Fault, Profile, load_profiles
+from appliance.core.desktop_profiles import Profile, load_profiles
 from appliance.core.desktops import hosts_from_text
 from appliance.core.model import DesktopKind, NetworkClass
 from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import in_line
-from webui.language import current
+from webui.hq.trouble import again
 from webui.language import gettext as _
 
 views = Blueprint("desktops", __name__, url_prefix="/desktops")
@@ -30,6 +28,18 @@ def profiles() -> Mapping[str, Profile]:
     return load_profiles(text)
 
 
+def _listing(problem: str = "") -> str:
+    return render_template(
+        "hq/desktops.html",
+        desktops=desk().fleet().get("desktops", ()),
+        profiles=profiles(),
+        kinds=list(DesktopKind),
+        networks=list(NetworkClass),
+        problem=problem,
+        form=request.form,
+    )
+
+
 @views.get("")
 @serves(Role.VIEWER)
 def listing() -> str:
@@ -38,23 +48,19 @@ def listing() -> str:
 
 @views.post("")
 @serves(Role.ADMIN)
-def add() -> tuple[str, int] | Response:
-    try:
-        wanted = {
-            "name": fields.text("name", _("短い名前"), most=32),
-            "title": fields.text("title", _("表示名")),
-            "profile": (product := fields.choice("profile", _("製品"), profiles())),
-            "kind": fields.choice("kind", _("種類"), set(DesktopKind)),
-            "network": fields.choice("network", _("業務の系"), set(NetworkClass)),
-            "hosts": _hosts(profiles()[product]),
-            "certificate": fields.text("certificate", _("証明書"), most=100, empty=True),
-            "drill": request.form.get("drill") == "yes",
-        }
-        desk().ask("add-desktop", **wanted, by=my_name())
-    except fields.BadField as problem:
-        return _listing(str(problem)), 400
-    except control.Refused as refused:
-        return _listing(_why(refused)), 409
+@again(_listing)
+def add() -> Response:
+    wanted = {
+        "name": fields.text("name", _("短い名前"), most=32),
+        "title": fields.text("title", _("表示名")),
+        "profile": (product := fields.choice("profile", _("製品"), profiles())),
+        "kind": fields.choice("kind", _("種類"), set(DesktopKind)),
+        "network": fields.choice("network", _("業務の系"), set(NetworkClass)),
+        "hosts": _hosts(profiles()[product]),
+        "certificate": fields.text("certificate", _("証明書"), most=100, empty=True),
+        "drill": request.form.get("drill") == "yes",
+    }
+    desk().ask("add-desktop", **wanted, by=my_name())
     note("add-desktop", str(wanted["name"]), str(wanted["title"]))
     return redirect(url_for("desktops.listing"), 303)
 
@@ -63,14 +69,6 @@ def _hosts(profile: Profile) -> dict[str, list[str]]:
     """Role → addresses, from "10.10.0.20" or "gateway=10.10.0.5 host=10.10.0.6"."""
     words = fields.text("hosts", _("機械の番地"), most=1000).replace(",", " ").split()
     return {role: list(addresses) for role, addresses in hosts_from_text(profile, words).items()}
-
-
-def _why(refused: control.Refused) -> str:
-    """What is wrong with a desktop is known more exactly than the door can say it."""
-    if refused.code in set(Fault):
-        told = FAULTS[Fault(refused.code)].as_data()[current()]
-        return f"{told['what']} {told['do']}"
-    return in_line(refused)
 
 
 @views.get("/<name>/remove")
@@ -88,15 +86,3 @@ def remove(name: str) -> Response:
     desk().ask("remove-desktop", name=name, by=my_name())
     note("remove-desktop", name)
     return redirect(url_for("desktops.listing"), 303)
-
-
-def _listing(problem: str = "") -> str:
-    return render_template(
-        "hq/desktops.html",
-        desktops=desk().fleet().get("desktops", ()),
-        profiles=profiles(),
-        kinds=list(DesktopKind),
-        networks=list(NetworkClass),
-        problem=problem,
-        form=request.form,
-    )

@@ -10,14 +10,13 @@ from typing import Any
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance import control
 from appliance.core.devices import MOST_TEXT, list_text
-from appliance.core.words import Refused, refusal
+from appliance.core.words import refusal
 from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import in_line, joined
+from webui.hq.trouble import again, joined
 from webui.language import current
 from webui.language import gettext as _
 
@@ -34,71 +33,6 @@ def install(app: Flask) -> None:
             request.max_content_length = MOST_TEXT + FORM_AROUND
 
     app.before_request(allow_list)
-
-
-@views.get("")
-@serves(Role.VIEWER)
-def listing() -> str:
-    return _listing()
-
-
-@views.post("")
-@serves(Role.OFFICER)
-def add() -> tuple[str, int] | Response:
-    try:
-        wanted: dict[str, Any] = {
-            "name": fields.text("name", _("資産番号"), most=32),
-            "title": fields.text("title", _("表示名"), empty=True),
-            "macs": _words("macs", _("MACアドレス")),
-            "desktops": request.form.getlist("desktops"),
-        }
-        desk().ask("add-device", **wanted, by=my_name())
-    except fields.BadField as problem:
-        return _listing(str(problem)), 400
-    except control.Refused as refused:
-        return _listing(in_line(refused)), 409
-    note("add-device", wanted["name"], " ".join([*wanted["macs"], *wanted["desktops"]]))
-    return redirect(url_for("devices.listing"), 303)
-
-
-@views.post("/list")
-@serves(Role.ADMIN)
-def take_list() -> tuple[str, int] | Response:
-    upload = request.files.get("list")
-    try:
-        text = ""
-        if upload is not None:
-            with contextlib.closing(upload):  # a large one lies in a file for a moment
-                text = list_text(upload.stream.read(MOST_TEXT + 1))
-        if not text.strip():
-            return _listing(_("CSVファイルを選んでください")), 400
-        answer = desk().ask("import-devices", text=text, by=my_name())
-    except Refused as refused:
-        return _listing(_said(refused.code)), 400
-    except control.Refused as refused:
-        return _listing(in_line(refused)), 409
-    if answer["problems"]:
-        lines = [(x["line"], _said(x["code"]), x["value"]) for x in answer["problems"]]
-        return _listing(_("何も変えていません。次の行を直してください"), lines), 409
-    note("import-devices", str(answer["rows"]))
-    return redirect(url_for("devices.listing", read=answer["rows"]), 303)
-
-
-@views.post("/<name>/remove")
-@serves(Role.OFFICER)
-def remove(name: str) -> Response:
-    desk().ask("remove-device", name=name, by=my_name())
-    note("remove-device", name)
-    return redirect(url_for("devices.listing"), 303)
-
-
-def _words(name: str, what: str) -> list[str]:
-    return fields.text(name, what, most=200).replace(",", " ").replace(";", " ").split()
-
-
-def _said(code: str) -> str:
-    told = refusal(code).as_data()[current()]
-    return joined(told["what"], told["do"])
 
 
 def _listing(problem: str = "", lines: Sequence[tuple[int, str, str]] = ()) -> str:
@@ -130,6 +64,63 @@ def _listing(problem: str = "", lines: Sequence[tuple[int, str, str]] = ()) -> s
         read=request.args.get("read", 0, int),
         form=request.form,
     )
+
+
+@views.get("")
+@serves(Role.VIEWER)
+def listing() -> str:
+    return _listing()
+
+
+@views.post("")
+@serves(Role.OFFICER)
+@again(_listing)
+def add() -> Response:
+    wanted: dict[str, Any] = {
+        "name": fields.text("name", _("資産番号"), most=32),
+        "title": fields.text("title", _("表示名"), empty=True),
+        "macs": _words("macs", _("MACアドレス")),
+        "desktops": request.form.getlist("desktops"),
+    }
+    desk().ask("add-device", **wanted, by=my_name())
+    note("add-device", wanted["name"], " ".join([*wanted["macs"], *wanted["desktops"]]))
+    return redirect(url_for("devices.listing"), 303)
+
+
+@views.post("/list")
+@serves(Role.ADMIN)
+@again(_listing)
+def take_list() -> tuple[str, int] | Response:
+    upload = request.files.get("list")
+    text = ""
+    if upload is not None:
+        with contextlib.closing(upload):  # a large one lies in a file for a moment
+            text = list_text(upload.stream.read(MOST_TEXT + 1))
+    if not text.strip():
+        raise fields.BadField(_("CSVファイルを選んでください"))
+    answer = desk().ask("import-devices", text=text, by=my_name())
+    if answer["problems"]:
+        lines = [(x["line"], _said(x["code"]), x["value"]) for x in answer["problems"]]
+        return _listing(_("何も変えていません。次の行を直してください"), lines), 409
+    note("import-devices", str(answer["rows"]))
+    return redirect(url_for("devices.listing", read=answer["rows"]), 303)
+
+
+@views.post("/<name>/remove")
+@serves(Role.OFFICER)
+def remove(name: str) -> Response:
+    desk().ask("remove-device", name=name, by=my_name())
+    note("remove-device", name)
+    return redirect(url_for("devices.listing"), 303)
+
+
+def _words(name: str, what: str) -> list[str]:
+    return fields.text(name, what, most=200).replace(",", " ").replace(";", " ").split()
+
+
+def _said(code: str) -> str:
+    told = refusal(code).as_data()[current()]
+    return joined(told["what"], told["do"])
 
 
 def _index(device: Mapping[str, Any]) -> str:

@@ -7,11 +7,9 @@ import base64
 import time
 from dataclasses import replace
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, render_template, request
 
-from appliance import control
 from appliance.core.model import Place
-from appliance.core.words import Refused, refusal
 from appliance.hub import paper
 from appliance.hub.people import Role
 from appliance.hub.preparing import Prepared, Wanted, prepare
@@ -19,11 +17,15 @@ from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.tickets import MOST_DAYS
-from webui.hq.trouble import in_line, joined
+from webui.hq.trouble import again
 from webui.language import current
 from webui.language import gettext as _
 
 views = Blueprint("preparing", __name__, url_prefix="/prepare")
+
+
+def _form(problem: str = "") -> str:
+    return render_template("hq/prepare.html", problem=problem, form=request.form, most_days=MOST_DAYS)
 
 
 @views.get("")
@@ -34,24 +36,15 @@ def page() -> str:
 
 @views.post("")
 @serves(Role.OFFICER)
-def make() -> Response:
-    try:
-        made = _made()
-    except fields.BadField as problem:
-        return make_response(_form(str(problem)), 400)
-    except control.Refused as refused:
-        return make_response(_form(in_line(refused)), 409)
-    except Refused as refused:
-        told = refusal(refused.code).as_data()[current()]
-        return make_response(_form(joined(told["what"], told["do"])), 400)
+@again(_form)
+def make() -> str:
+    made = _made()
     note("prepare-box", made.identity.serial, made.paper.site)
-    return make_response(
-        render_template(
-            "hq/prepared.html",
-            made=made,
-            card=_address("application/octet-stream", made.card.encode()),
-            paper=_address("application/pdf", paper.pdf(made.paper)),
-        )
+    return render_template(
+        "hq/prepared.html",
+        made=made,
+        card=_address("application/octet-stream", made.card.encode()),
+        paper=_address("application/pdf", paper.pdf(made.paper)),
     )
 
 
@@ -85,7 +78,3 @@ def _blue(count: str) -> tuple[int, ...]:
 def _address(kind: str, octets: bytes) -> str:
     """The file itself as an address: no second request could ask for it."""
     return f"data:{kind};base64,{base64.b64encode(octets).decode()}"
-
-
-def _form(problem: str = "") -> str:
-    return render_template("hq/prepare.html", problem=problem, form=request.form, most_days=MOST_DAYS)

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from appliance import control
 from appliance.core.model import MissionKind
 from appliance.hub.people import Role
 from webui import qr
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import in_line
+from webui.hq.trouble import again
 from webui.hq.trouble import page as trouble_page
 from webui.language import gettext as _
 
@@ -29,6 +28,20 @@ FILES: dict[str, tuple[str, Callable[[str], bytes]]] = {
 }
 
 
+def _listing(problem: str = "") -> str:
+    fleet = desk().fleet()
+    invitations = sorted(fleet.get("invitations", ()), key=lambda x: (x["state"] != "open", -x["issued"]))
+    return render_template(
+        "hq/tickets.html",
+        invitations=invitations,
+        kinds=list(MissionKind),
+        problem=problem,
+        form=request.form,
+        most_days=MOST_DAYS,
+        now=time.time(),
+    )
+
+
 @views.get("")
 @serves(Role.OFFICER)
 def listing() -> str:
@@ -37,19 +50,15 @@ def listing() -> str:
 
 @views.post("")
 @serves(Role.OFFICER)
-def issue() -> tuple[str, int] | AnyResponse:
-    try:
-        site = fields.text("site", _("場所"))
-        days = fields.whole("days", _("使用期限"), 1, MOST_DAYS)
-        kind = fields.choice("kind", _("任務"), {"", *MissionKind})
-        mission = None
-        if kind:
-            mission = {"kind": kind, "days": fields.whole("mission_days", _("任務の日数"), 1, MOST_DAYS)}
-        made = desk().ask("issue-ticket", site=site, days=days, by=my_name(), mission=mission)
-    except fields.BadField as problem:
-        return _listing(str(problem)), 400
-    except control.Refused as refused:
-        return _listing(in_line(refused)), 409
+@again(_listing)
+def issue() -> AnyResponse:
+    site = fields.text("site", _("場所"))
+    days = fields.whole("days", _("使用期限"), 1, MOST_DAYS)
+    kind = fields.choice("kind", _("任務"), {"", *MissionKind})
+    mission = None
+    if kind:
+        mission = {"kind": kind, "days": fields.whole("mission_days", _("任務の日数"), 1, MOST_DAYS)}
+    made = desk().ask("issue-ticket", site=site, days=days, by=my_name(), mission=mission)
     note("issue-ticket", str(made["id"]), site)
     return redirect(url_for("tickets.show", number=made["id"]), 303)
 
@@ -103,17 +112,3 @@ def _more(number: str) -> dict[str, object]:
     fleet = desk().fleet()
     found = [x for x in fleet.get("invitations", ()) if x["id"] == number]
     return {"hq_name": fleet.get("name", ""), "invitation": found[0] if found else None}
-
-
-def _listing(problem: str = "") -> str:
-    fleet = desk().fleet()
-    invitations = sorted(fleet.get("invitations", ()), key=lambda x: (x["state"] != "open", -x["issued"]))
-    return render_template(
-        "hq/tickets.html",
-        invitations=invitations,
-        kinds=list(MissionKind),
-        problem=problem,
-        form=request.form,
-        most_days=MOST_DAYS,
-        now=time.time(),
-    )

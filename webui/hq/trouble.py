@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from appliance import control
+from appliance.core import words
 from appliance.hub.people import PeopleProblem
 from webui.hq.access import FETCHED
+from webui.hq.fields import BadField
 from webui.language import current
 from webui.language import gettext as _
 
@@ -19,6 +25,28 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _old_page)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
+
+
+def again(page: Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a view that takes a form: what is wrong with it is said on `page(**the view's arguments, problem=…)`, which
+    shows the form as it was filled in. 400 where a field does not fit, 409 where HQ's daemon or the staff store refused."""
+
+    def mark(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def answered(**asked: Any) -> Any:
+            try:
+                return view(**asked)
+            except BadField as problem:
+                return page(**asked, problem=str(problem)), 400
+            except words.Refused as refused:
+                told = words.refusal(refused.code).as_data()[current()]
+                return page(**asked, problem=joined(told["what"], told["do"])), 400
+            except (control.Refused, PeopleProblem) as refused:
+                return page(**asked, problem=in_line(refused)), 409
+
+        return answered
+
+    return mark
 
 
 def sentence(problem: control.Refused | PeopleProblem) -> tuple[str, str, str]:

@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from appliance import control
 from appliance.core.update_words import TROUBLE
 from appliance.hub.board import Present
 from appliance.hub.people import Role
@@ -17,7 +16,7 @@ from appliance.hub.reports import Software
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
-from webui.hq.trouble import in_line, joined
+from webui.hq.trouble import again, joined
 from webui.language import current
 from webui.language import gettext as _
 
@@ -32,6 +31,23 @@ class Told:
     look: str
 
 
+def _listing(problem: str = "") -> str:
+    fleet = desk().fleet()
+    present = desk().present()
+    boxes = [x for x in fleet.get("boxes", ()) if x.get("state") == "active"]
+    versions = list(dict.fromkeys(x["version"] for x in reversed(fleet.get("bundles", ()))))
+    return render_template(
+        "hq/updates.html",
+        versions=versions,
+        bundles=fleet.get("bundles", ()),
+        oldest=fleet.get("oldest_version", ""),
+        rows={x: [(y, _of(y, present)) for y in boxes if y.get("update_to") == x] for x in versions},
+        waiting=any(x.get("update_to") for x in boxes),
+        count=len(boxes),
+        problem=problem,
+    )
+
+
 @views.get("")
 @serves(Role.VIEWER)
 def listing() -> str:
@@ -40,16 +56,12 @@ def listing() -> str:
 
 @views.post("/start")
 @serves(Role.ADMIN)
-def start() -> tuple[str, int] | Response:
-    try:
-        version = fields.text("version", _("版"))
-        percent = fields.whole("percent", _("どの箱に"), 1, 100)
-        now = "now" in request.form
-        told = desk().ask("start-update", version=version, boxes=[], percent=percent, now=now, by=my_name())
-    except fields.BadField as problem:
-        return _listing(str(problem)), 400
-    except control.Refused as refused:
-        return _listing(in_line(refused)), 409
+@again(_listing)
+def start() -> Response:
+    version = fields.text("version", _("版"))
+    percent = fields.whole("percent", _("どの箱に"), 1, 100)
+    now = "now" in request.form
+    told = desk().ask("start-update", version=version, boxes=[], percent=percent, now=now, by=my_name())
     note("start-update", version, " ".join(told["boxes"]) + (" now" if now else ""))
     return redirect(url_for("updates.listing"), 303)
 
@@ -64,14 +76,10 @@ def stop() -> Response:
 
 @views.post("/oldest")
 @serves(Role.ADMIN)
-def oldest() -> tuple[str, int] | Response:
-    try:
-        version = fields.text("version", _("版"), empty=True)
-        desk().ask("set-oldest", version=version, by=my_name())
-    except fields.BadField as problem:
-        return _listing(str(problem)), 400
-    except control.Refused as refused:
-        return _listing(in_line(refused)), 409
+@again(_listing)
+def oldest() -> Response:
+    version = fields.text("version", _("版"), empty=True)
+    desk().ask("set-oldest", version=version, by=my_name())
     note("set-oldest", version or "-")
     return redirect(url_for("updates.listing"), 303)
 
@@ -100,23 +108,6 @@ def progress(record: Mapping[str, Any], told: Software | None) -> Told | None:
         "restart": _("再起動しています"),
     }
     return Told(words=words.get(told.state, _("準備しています")), look="work")
-
-
-def _listing(problem: str = "") -> str:
-    fleet = desk().fleet()
-    present = desk().present()
-    boxes = [x for x in fleet.get("boxes", ()) if x.get("state") == "active"]
-    versions = list(dict.fromkeys(x["version"] for x in reversed(fleet.get("bundles", ()))))
-    return render_template(
-        "hq/updates.html",
-        versions=versions,
-        bundles=fleet.get("bundles", ()),
-        oldest=fleet.get("oldest_version", ""),
-        rows={x: [(y, _of(y, present)) for y in boxes if y.get("update_to") == x] for x in versions},
-        waiting=any(x.get("update_to") for x in boxes),
-        count=len(boxes),
-        problem=problem,
-    )
 
 
 def _of(record: Mapping[str, Any], present: Mapping[str, Present]) -> Told | None:
