@@ -5,10 +5,7 @@ One thread, asleep while there is nothing to find. It only measures; which door 
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-import select
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +14,13 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from appliance.core import scout
-from appliance.core.firewall import SCOUT_MARK
-from appliance.core.ladder import Ask, Search, SearchLine, split
+from appliance.core.ladder import Ask, Search, SearchLine
 from appliance.core.machine import DoorProbe
 from appliance.core.scout import Hello, Initiator
-from appliance.host.namespaces import inside
+from appliance.host.uplink_sockets import UplinkSockets
 
 APART = 0.1  # seconds between two doors of a line, best first
 PATIENCE = 2.5  # seconds until a hello counts as unanswered
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(slots=True)
@@ -45,12 +40,12 @@ class Finder:
     """Start it once; read `doors` at any time."""
 
     def __init__(self, outside: str, wake: Callable[[], None]) -> None:
-        self._outside, self._wake = outside, wake
+        self._wake = wake
         self._search = Search()
         self._key: Initiator | None = None
         self._doors: dict[tuple[str, str], _Door] = {}
-        self._channels: dict[tuple[str, str], socket.socket] = {}
-        self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # For each door a port of its own: HQ answers by the door that the last packet came to.
+        self._sockets: UplinkSockets[tuple[str, str]] = UplinkSockets(outside)
         self._stamp = 0
 
     @property
@@ -69,8 +64,7 @@ class Finder:
         """What to ask from now on."""
         if search != self._search:
             self._search = search
-            with contextlib.suppress(BlockingIOError):
-                self._poke.send(b"!", socket.MSG_DONTWAIT)
+            self._sockets.rouse()
 
     # ------------------------------------------------------------------------------------ the thread
 
@@ -86,7 +80,8 @@ class Finder:
                     self._say_hello(door, self._key, now)
             self._give_up(now)
             due = [x.due for x in self._doors.values()]
-            self._wait(max(0.0, min(due) - time.monotonic()) if due else None)
+            for _place, packet in self._sockets.wait(max(0.0, min(due) - time.monotonic()) if due else None):
+                self._hear(packet)
 
     def _take(self, search: Search, before: Search) -> Search:
         if (search.key, search.hub_key) != (before.key, before.hub_key):
@@ -98,9 +93,7 @@ class Finder:
                 doors[line.link, ask.label] = self._door(line, ask, now + number * APART)
         self._doors = doors
         if not doors:
-            for channel in self._channels.values():
-                channel.close()
-            self._channels = {}
+            self._sockets.close_all()
         return search
 
     def _door(self, line: SearchLine, ask: Ask, due: float) -> _Door:
@@ -115,35 +108,7 @@ class Finder:
         index = secrets.randbits(32)
         hello = key.hello(index, self._stamp, X25519PrivateKey.generate())
         door.hellos[index] = (now, hello)
-        host, port = split(door.ask.endpoint)
-        place = (
-            door.link,
-            door.ask.label,
-        )  # a port of its own: HQ answers by the door that the last packet came to
-        try:
-            if place not in self._channels:
-                self._channels[place] = self._open(door.link, host)
-            self._channels[place].sendto(hello.message, (host, port))
-        except OSError:
-            self._close(place)
-
-    def _open(self, link: str, host: str) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with inside(self._outside):
-            channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            if host != LOOPBACK:  # the relay there binds its own way out
-                channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, SCOUT_MARK)
-        except OSError:
-            channel.close()
-            raise
-        return channel
-
-    def _close(self, place: tuple[str, str]) -> None:
-        channel = self._channels.pop(place, None)
-        if channel is not None:
-            channel.close()
+        self._sockets.send((door.link, door.ask.label), door.link, door.ask.endpoint, hello.message)
 
     def _give_up(self, now: float) -> None:
         for door in self._doors.values():
@@ -152,19 +117,6 @@ class Finder:
                 del door.hellos[index]
             if late and now - door.heard > PATIENCE:
                 door.answered = 0
-
-    def _wait(self, seconds: float | None) -> None:
-        places = {channel: place for place, channel in self._channels.items()}
-        ready, _, _ = select.select([self._poked, *places], [], [], seconds)
-        for channel in ready:
-            try:
-                packet = channel.recv(2048)
-            except OSError:  # an ICMP error about one of the doors; the next question opens anew
-                if channel in places:
-                    self._close(places[channel])
-                continue
-            if channel in places:
-                self._hear(packet)
 
     def _hear(self, packet: bytes) -> None:
         index = scout.receiver(packet)

@@ -6,10 +6,7 @@ It only measures; what it means is decided in core.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-import select
-import socket
 import threading
 import time
 from collections import deque
@@ -19,12 +16,11 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from appliance.core import scout
-from appliance.core.firewall import SCOUT_MARK
 from appliance.core.line import Reading, Sample, read
 from appliance.core.machine import LineProbe, LineState
 from appliance.core.scout import Hello, Initiator
 from appliance.core.uplinks import Lines
-from appliance.host.namespaces import inside
+from appliance.host.uplink_sockets import UplinkSockets
 
 HASTE = 0.1  # seconds between hellos on a line while the tunnel is suspected
 DOUBT = 0.15  # and on a spare line whose last hello stays unanswered,
@@ -41,7 +37,6 @@ class _Way:
     number: int
     link: str
     pace: float
-    channel: socket.socket | None = None
     samples: deque[tuple[int, Sample]] = field(default_factory=lambda: deque(maxlen=KEPT))
     hellos: dict[int, Hello] = field(default_factory=dict)
     due: float = 0.0
@@ -56,12 +51,12 @@ class Scout:
     """Start it once; read `lines` at any time."""
 
     def __init__(self, outside: str, wake: Callable[[], None]) -> None:
-        self._outside, self._wake = outside, wake
+        self._wake = wake
         self._lines = Lines()
         self._keys: tuple[Initiator, ...] = ()
         self._ways: dict[str, _Way] = {}
         self._hasty_until = 0.0
-        self._poke, self._poked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sockets: UplinkSockets[str] = UplinkSockets(outside)
         self._stamp = 0
 
     @property
@@ -86,17 +81,13 @@ class Scout:
         """What to ask from now on."""
         if lines != self._lines:
             self._lines = lines
-            self._rouse()
+            self._sockets.rouse()
 
     def hasten(self) -> None:
         """The tunnel went quiet a moment ago: do not wait for the loop to say what to do."""
         if time.monotonic() > self._hasty_until:
             self._hasty_until = time.monotonic() + 1.0
-            self._rouse()
-
-    def _rouse(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._poke.send(b"!", socket.MSG_DONTWAIT)
+            self._sockets.rouse()
 
     # ------------------------------------------------------------------------------------ the thread
 
@@ -110,7 +101,8 @@ class Scout:
             if hasty and not before:
                 self._begin_haste(taken.active, now)
             self._ask(taken, now, hasty)
-            self._wait(self._next(hasty))
+            for link, packet in self._sockets.wait(self._next(hasty)):
+                self._hear(self._ways[link], packet)
             self._look(hasty)
 
     def _take(self, lines: Lines, before: Lines) -> Lines:
@@ -121,7 +113,8 @@ class Scout:
                 self._keys = tuple(made)
         wanted = dict(lines.ways) if self._keys else {}
         for link in set(self._ways) - set(wanted):
-            self._close(self._ways.pop(link))
+            del self._ways[link]
+            self._sockets.close(link)
         for number, (link, pace) in enumerate(wanted.items()):
             way = self._ways.setdefault(link, _Way(number=number, link=link, pace=pace))
             way.number, way.pace = number, pace
@@ -134,7 +127,8 @@ class Scout:
                 way.hellos.clear()
                 way.reading = Reading(state=LineState.UNKNOWN)
                 way.due = time.monotonic()
-                self._close(way)  # bound to its link, or not at all where a relay on loopback is the door
+                # It is bound to its link, or to none where a relay on loopback is the door.
+                self._sockets.close(way.link)
         return lines
 
     def _begin_haste(self, active: str, now: float) -> None:
@@ -168,35 +162,11 @@ class Scout:
         way.hellos[index] = hello
         while len(way.hellos) > KEPT:
             way.hellos.pop(next(iter(way.hellos)))
-        host, _, port = endpoint.rpartition(":")
         if (
             way.unanswered > DOUBT_ENDS
         ):  # a router may remember the old port's way out, though it has a new one
-            self._close(way)
-        try:
-            if way.channel is None:
-                way.channel = self._open(way.link, host)
-            way.channel.sendto(hello.message, (host.strip("[]"), int(port)))
-        except OSError:
-            self._close(way)
-
-    def _open(self, link: str, host: str) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with inside(self._outside):
-            channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            if not host.startswith("127."):
-                channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, SCOUT_MARK)
-        except OSError:
-            channel.close()
-            raise
-        return channel
-
-    def _close(self, way: _Way) -> None:
-        if way.channel is not None:
-            way.channel.close()
-            way.channel = None
+            self._sockets.close(way.link)
+        self._sockets.send(way.link, way.link, endpoint, hello.message)
 
     def _next(self, hasty: bool) -> float | None:
         """Seconds until something is due; None while there is nothing to do."""
@@ -205,19 +175,6 @@ class Scout:
         if any(x.reading.waiting or x.unanswered for x in self._ways.values()):
             moments.append(now + 0.05)
         return max(0.0, min(moments) - now) if moments else None
-
-    def _wait(self, seconds: float | None) -> None:
-        channels = {x.channel: x for x in self._ways.values() if x.channel is not None}
-        ready, _, _ = select.select([self._poked, *channels], [], [], seconds)
-        for channel in ready:
-            try:
-                packet = channel.recv(2048)
-            except OSError:
-                if channel in channels:
-                    self._close(channels[channel])
-                continue
-            if channel in channels:
-                self._hear(channels[channel], packet)
 
     def _hear(self, way: _Way, packet: bytes) -> None:
         index = scout.receiver(packet)
