@@ -417,6 +417,7 @@ class FieldRole:
             snapshot.known,
             self._climbing.ways(),
             self._updating.view(),
+            self._tools.journal(),
         )
         lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
         self._letters.write_report(self._config, report, observed.now, lasting=lasting)

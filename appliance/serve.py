@@ -38,6 +38,7 @@ from appliance.host import (
 )
 from appliance.host.bundles import Bundles
 from appliance.host.clock import Clock, MachineClock
+from appliance.host.journal import Journal
 from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
@@ -103,6 +104,7 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         clock=clock,
         wake=bell.ring,
         machinery=Rauc(),
+        journal=Journal(run / "journal.cursor").take if machine.systemd else tuple,
     )
     role = FieldRole(replace(machine, blue=own.blue), tools, own)
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.core.desktops import Refusal
+from appliance.core.logbook import Line
 from appliance.core.machine import Desired, Observed, Status, Uplink
 from appliance.core.model import BoxKeys, Config, Desktop, Device
 from appliance.core.portal import Check
@@ -45,3 +46,4 @@ class Tools:
     clock: Clock
     wake: Callable[[], None]
     machinery: Machinery
+    journal: Callable[[], Sequence[Line]]  # what of the machine's journal HQ was not told yet

@@ -11,6 +11,7 @@ from appliance.core.codec import dump_masked
 from appliance.core.desktops import Refusal
 from appliance.core.devices import Visitor, short_number
 from appliance.core.ladder import Rung, is_usual, ladder_of
+from appliance.core.logbook import Line
 from appliance.core.machine import Answer, Observed, Status, Uplink
 from appliance.core.model import OPEN_PHASES, Config, Desktop, Device, JoinStage, MissionKind
 from appliance.core.words import REFUSALS, way_words, words
@@ -36,6 +37,7 @@ def report(
     known: Mapping[str, Device] = MappingProxyType({}),
     ways: Mapping[str, Rung] = MappingProxyType({}),
     software: Mapping[str, Any] = MappingProxyType({}),
+    log: Sequence[Line] = (),
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -72,6 +74,7 @@ def report(
         "milestones": dict(milestones),
         "proof": proof,
         **({"software": {k: v for k, v in software.items() if k != "words"}} if software.get("slot") else {}),
+        **({"log": [x.as_data() for x in log]} if log else {}),
         **(question or {}),
     }
 

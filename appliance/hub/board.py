@@ -19,7 +19,7 @@ from appliance import control
 from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABLE_ROUND_TRIP
 from appliance.hub import register
 from appliance.hub.presence import DOWN_AFTER, Presence, presence
-from appliance.hub.register import flips, latest, milestones, proofs, reports
+from appliance.hub.register import flips, latest, logs, milestones, proofs, reports
 from appliance.hub.reports import Guest, Malformed, Software, read_report
 
 
@@ -220,6 +220,7 @@ class History:
     newest: Mapping[str, Any] | None
     proof: Mapping[str, Any] | None
     late: int  # reports of the last day that came late
+    log: tuple[Mapping[str, Any], ...] = ()
 
 
 def history(engine: sa.Engine, box: str, now: float, *, most: int = 100) -> History:
@@ -239,4 +240,5 @@ def history(engine: sa.Engine, box: str, now: float, *, most: int = 100) -> Hist
             newest=dict(row) if row else None,
             proof=tests[0] if tests else None,
             late=connection.scalar(day) or 0,
+            log=newest_of(logs, logs.c.at, most),
         )

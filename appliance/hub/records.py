@@ -14,12 +14,13 @@ import sqlalchemy as sa
 
 from appliance.hub import presence, register
 from appliance.hub.presence import Flip, Presence
-from appliance.hub.register import boots, flips, latest, milestones, proofs, reports, upsert
+from appliance.hub.register import boots, flips, latest, logs, milestones, proofs, reports, upsert
 from appliance.hub.reports import Envelope, Report, Signed, happened, in_time
 
 KEEP = 30 * 86400.0  # seconds a report is kept
 KEEP_ALL = 2 * 86400.0  # after this only every THIN-th report is kept; flips are kept in their own table
 THIN = 30
+KEEP_LINES = 500  # of each box's journal
 CHUNK = 5000  # rows deleted at once, so that no report waits long
 
 # The statements of every post are made once: building them costs more than SQLite does.
@@ -86,7 +87,8 @@ def _store(
     current = _boot_may_be_current(connection, box, envelope.boot_id, row)
     highest = row["seq"] if row is not None and row["boot_id"] == envelope.boot_id else -1
     rows, newest = [], None
-    for item in sorted(fresh, key=lambda item: (item.report.uptime, item.report.seq)):
+    ordered = sorted(fresh, key=lambda item: (item.report.uptime, item.report.seq))
+    for item in ordered:
         report = item.report
         late = not (current and report.seq > highest and in_time(report, envelope.boot_id, envelope.uptime))
         rows.append(_row(box, item, envelope, late, now))
@@ -99,6 +101,7 @@ def _store(
     else:
         _add_flips(connection, box, _phase_flips(before, rows))
     _keep_milestones(connection, box, [item.report for item in fresh], row, now)
+    _keep_log(connection, box, list(zip((item.report for item in ordered), rows, strict=True)))
     if newest is not None:
         _move(connection, box, newest, row, now)
 
@@ -306,6 +309,28 @@ def _keep_milestones(
         connection.execute(upsert(connection, proofs).on_conflict_do_nothing(), rows)
 
 
+def _keep_log(connection: sa.Connection, box: str, found: Sequence[tuple[Report, dict[str, Any]]]) -> None:
+    """A line was said some time before its report was made: both are told by the box's boot clock."""
+    lines = [
+        {
+            "box": box,
+            "at": row["happened_at"] - max(0.0, report.uptime - line.at),
+            "source": line.source,
+            "level": line.level,
+            "text": line.text,
+            "times": line.times,
+        }
+        for report, row in found
+        for line in report.log
+    ]
+    if not lines:
+        return
+    connection.execute(logs.insert(), lines)
+    newest = sa.select(logs.c.id).where(logs.c.box == box).order_by(logs.c.at.desc(), logs.c.id.desc())
+    beyond = newest.offset(KEEP_LINES).limit(CHUNK)
+    connection.execute(logs.delete().where(logs.c.id.in_(beyond)))
+
+
 def prune(engine: sa.Engine, now: float, *, keep: float = KEEP, keep_all: float = KEEP_ALL) -> int:
     """Deletes reports older than `keep`, thins those older than `keep_all`; little by little."""
     old = reports.c.received_at < now - keep
@@ -324,6 +349,7 @@ def prune(engine: sa.Engine, now: float, *, keep: float = KEEP, keep_all: float 
             (flips, flips.c.at),
             (milestones, milestones.c.received_at),
             (proofs, proofs.c.received_at),
+            (logs, logs.c.at),
         ):
             connection.execute(table.delete().where(column < now - 12 * keep))
     return deleted

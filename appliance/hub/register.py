@@ -123,6 +123,19 @@ proofs = sa.Table(
     sa.Column("rows", sa.JSON, nullable=False),
 )
 
+logs = sa.Table(  # of each box the newest lines
+    "logs",
+    register_tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("box", sa.String(64), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),  # HQ's clock
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("level", sa.Integer, nullable=False),
+    sa.Column("text", sa.String(400), nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Index("logs_by_time", "box", "at"),
+)
+
 register_schema = sa.Table("schema", register_tables, sa.Column("version", sa.Integer, nullable=False))
 
 people = sa.Table(

@@ -23,6 +23,7 @@ MAX_DESKTOPS = 64
 MAX_MILESTONES = 32
 MAX_PROOF_ROWS = 256
 MAX_DEVICES, MAX_GUESTS = 256, 64
+MAX_LOG, MAX_LINE = 64, 400
 IN_TIME = 15.0  # seconds a report may have waited on the box
 READ_BEFORE = 5.0  # seconds by which a report may be younger than the uptime its envelope names
 
@@ -92,6 +93,17 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """What one of the box's programs said; `at` is by its boot clock, `level` of syslog(3)."""
+
+    at: float
+    source: str
+    level: int
+    text: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One health ping. Times by the box's clock; `uptime` by its boot clock; `loss`, `memory`, `disk` 0..1."""
 
@@ -123,6 +135,7 @@ class Report:
     devices: tuple[str, ...] = ()  # registered laptops that are there
     guests: tuple[Guest, ...] = ()
     software: Software | None = None
+    log: tuple[LogLine, ...] = ()
 
 
 def clean(text: str, limit: int) -> str:
@@ -222,6 +235,7 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         devices=tuple(_text({"devices": x}, "devices", NAME) for x in _list(body, "devices", MAX_DEVICES)),
         guests=tuple(map(_guest, _list(body, "guests", MAX_GUESTS))),
         software=_optional(body, "software", _software),
+        log=tuple(map(_log_line, _list(body, "log", MAX_LOG))),
     )
 
 
@@ -307,6 +321,18 @@ def _software(body: dict[str, Any], key: str) -> Software:
         state=_text(told, "state", REASON),
         percent=_whole(told, "percent", 0, 100),
         trouble=_words(told, "trouble", 48),
+    )
+
+
+def _log_line(line: Any) -> LogLine:
+    if not isinstance(line, dict):
+        raise Malformed("log: not an object")
+    return LogLine(
+        at=_number(line, "at", 0, 1e10),
+        source=_words(line, "source", 64),
+        level=_whole(line, "level", 0, 7),
+        text=_words(line, "text", MAX_LINE),
+        times=_whole(line, "times", 1, 2**31),
     )
 
 

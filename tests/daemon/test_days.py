@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appliance.core.logbook import Line
 from appliance.core.machine import Answer
 from appliance.core.model import Phase, Reason
 from tests.daemon.letters import refused, signed
@@ -310,3 +311,19 @@ def test_a_hub_whose_disk_is_full_goes_on_and_refuses_in_words(world: World) -> 
     assert refused(lambda: world.invite()) == "disk-full"
     world.tick(3)
     assert world.open and world.phase is Phase.PROTECTED
+
+
+# ------------------------------------------------------------------------------------------- journal
+
+
+def test_what_the_box_said_goes_to_hq_once_also_after_a_line_was_away(world: World) -> None:
+    world.joined()
+    line = Line(at=5.0, source="noroshi", level=6, text="the disk is full")
+    world.unplug("eth0")
+    world.tick(60)
+    world.journal.append(line)
+    world.tick(20)
+    assert not [x for x in world.reports if "log" in x]
+    world.plug("eth0")
+    world.tick(30)
+    assert [y for x in world.reports for y in x.get("log", ())] == [line.as_data()]

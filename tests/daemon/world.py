@@ -14,6 +14,7 @@ from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import verify_text
 from appliance.core.firewall import boot
 from appliance.core.identity import Identity
+from appliance.core.logbook import Line
 from appliance.core.machine import (
     Answer,
     DesktopProbe,
@@ -99,6 +100,7 @@ class World:
         self.loaded: set[str] = set()  # every ruleset the field namespace ever had
         self.clock_steps: list[float] = []
         self.rings = 0
+        self.journal: list[Line] = []  # what the box's own has to tell
         self.slotted = Slotted(self.now)
         self.software: dict[str, bytes] = {}  # at HQ, by their SHA-256
         self.cut_after: int | None = None  # turns of the box until its plug is pulled
@@ -179,12 +181,17 @@ class World:
             clock=self.clock,
             wake=lambda: None,
             machinery=self.slotted,
+            journal=self._take_journal,
         )
 
     def _aim(self, target: Target) -> None:
         if (target.hub, target.tunnel_key) != (self._target.hub, self._target.tunnel_key):
             self._echo = HubProbe()
         self._target = target
+
+    def _take_journal(self) -> tuple[Line, ...]:
+        lines, self.journal = tuple(self.journal), []
+        return lines
 
     def _ring(self) -> None:
         self.rings += 1

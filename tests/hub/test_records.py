@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from appliance.hub import board
-from appliance.hub.records import Received, prune, record, settle
-from appliance.hub.register import flips, latest, milestones, proofs, reports
+from appliance.hub.records import KEEP_LINES, Received, prune, record, settle
+from appliance.hub.register import flips, latest, logs, milestones, proofs, reports
 from appliance.hub.reports import Envelope, Signed, read_report
 from tests.hub.sender import Sender
 
@@ -169,3 +169,21 @@ def test_old_reports_are_thinned_then_deleted_and_flips_stay(engine: sa.Engine, 
     assert prune(engine, T + 3 * day) == 58
     assert prune(engine, T + 31 * day) == 2
     assert len(told(engine, "presence")) == 1
+
+
+def test_what_a_box_said_is_dated_by_its_boot_clock_and_kept_with_a_bound(
+    engine: sa.Engine, box: Sender
+) -> None:
+    line = {"at": box.uptime - 40.0, "source": "noroshi", "level": 3, "text": "the disk is full", "times": 2}
+    body = box.body(log=[line], made_at=50.0)  # its clock is in 1970
+    deliver(engine, box, [body], T)
+    deliver(engine, box, [body], T)  # the same report again
+    (kept,) = board.history(engine, "box-0001", T).log
+    assert (kept["at"], kept["text"], kept["times"]) == (T - 40.0, "the disk is full", 2)
+    for moment in range(12):
+        box.uptime += 10
+        many = [line | {"at": box.uptime - 1, "text": f"{moment} {x}"} for x in range(60)]
+        deliver(engine, box, [box.body(log=many)], T + 10 + 10 * moment)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(logs)) == KEEP_LINES
+    assert board.history(engine, "box-0001", T + 200).log[0]["text"].startswith("11 ")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from appliance.hub.reports import Malformed, clean, read_envelope, read_report
 from tests.hub.sender import Sender
 
-GOOD = Sender("box-0001", "10.210.0.3").body()
+LINE = {"at": 1.0, "source": "noroshi", "level": 3, "text": "the disk is full", "times": 1}
+GOOD = Sender("box-0001", "10.210.0.3").body(log=[LINE])
 
 
 def read(**changes: Any) -> Any:
@@ -44,7 +45,8 @@ def test_what_may_be_missing_may_be_null() -> None:
         {"round_trip": -1}, {"laptops": 1.5}, {"memory": 5}, {"temperature": "hot"}, {"version": 1},
         {"desktops": []}, {"desktops": {"desk": 1}}, {"desktops": {f"d{i}": "answers" for i in range(100)}},
         {"milestones": {"<script>": 1}}, {"milestones": {"x": "y"}}, {"proof": {"at": 1, "ok": 1, "rows": []}},
-        {"proof": {"at": 1, "ok": True, "rows": [1]}}, {"policy": None},
+        {"proof": {"at": 1, "ok": True, "rows": [1]}}, {"policy": None}, {"log": {}}, {"log": [1]},
+        {"log": [LINE | {"at": -1}]}, {"log": [LINE | {"times": 0}]}, {"log": [LINE] * 65},
     ],
 )  # fmt: skip
 def test_a_wrong_type_is_refused_with_the_reports_number(change: dict[str, Any]) -> None:
@@ -64,6 +66,8 @@ def test_what_is_not_a_report_at_all_is_refused(text: str) -> None:
 def test_texts_from_boxes_lose_control_and_direction_characters_and_their_excess() -> None:
     assert clean("a\x00b\r\n\x1b[31mc\u202ed\u2028", 64) == "ab[31mcd"
     assert read(version="v" * 1000).version == "v" * 64
+    (line,) = read(log=[LINE | {"text": "\x1b]0;x\x07" + "t" * 1000, "source": "a\nb"}]).log
+    assert (line.text, line.source) == ("]0;x" + "t" * 396, "ab")
 
 
 @given(st.recursive(

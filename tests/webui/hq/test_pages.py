@@ -252,6 +252,16 @@ def test_a_boxs_page_shows_its_story_its_proof_and_its_start(office: Office) -> 
         assert text in page
 
 
+def test_a_boxs_page_shows_what_its_programs_said_and_believes_none_of_it(office: Office) -> None:
+    sender = office.box(1)
+    office.report(sender)
+    assert "変わったことは何も書かれていません" in office.visitor("viewer").get("/boxes/box-0001").text
+    line = {"at": 1.0, "source": "kernel", "level": 3, "text": "<script>x</script>", "times": 3}
+    office.report(sender, log=[line])
+    page = office.visitor("viewer").get("/boxes/box-0001").text
+    assert "&lt;script&gt;x" in page and "×3" in page and "<script>x" not in page
+
+
 def test_a_mission_is_started_and_ended(office: Office) -> None:
     office.report(office.box(1))
     officer = office.visitor("officer")
