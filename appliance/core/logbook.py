@@ -15,9 +15,6 @@ MOST_LINES = 20  # in one report
 MOST_TEXT = 300  # characters of a line
 QUIET = 3600.0  # seconds until what was told is told again
 MOST_KINDS = 256  # of lines that are remembered
-_UNPRINTABLE = re.compile(
-    r"[^\x20-\U0010ffff]|[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,4 +114,4 @@ def kind_of(entry: Entry) -> str:
 
 
 def _plain(text: str, limit: int) -> str:
-    return _UNPRINTABLE.sub(" ", text)[:limit].strip()
+    return "".join(x if x.isprintable() else " " for x in text[:limit]).strip()
