@@ -55,8 +55,20 @@
     setTimeout(refresh, EVERY);
   }
 
-  // A page that is only read: its parts are exchanged where they changed, forms are left alone.
+  // A page that is only read: its parts are exchanged where they changed. What somebody opened stays open, and a part with
+  // a form that somebody opened is left alone.
+  function exchange(part, html) {
+    if (html === shown.get(part) || part.querySelector("details[open] form")) return false;
+    const open = [...part.querySelectorAll("details")].map((x) => x.open);
+    part.innerHTML = html;
+    shown.set(part, html);
+    part.querySelectorAll("details").forEach((x, n) => { x.open = Boolean(open[n]); });
+    return true;
+  }
+
+  const shown = new WeakMap(); // as it was fetched: an opened part is another than it was
   function fresh() {
+    for (const part of document.querySelectorAll("[data-part]")) shown.set(part, part.innerHTML);
     async function refresh() {
       try {
         const answer = await fetch(location.pathname, { headers: { "X-Noroshi-Fetch": "1" }, cache: "no-store", signal: AbortSignal.timeout(8000) });
@@ -65,10 +77,7 @@
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           for (const part of document.querySelectorAll("[data-part]")) {
             const other = page.getElementById(part.id);
-            if (other && other.innerHTML !== part.innerHTML) {
-              part.innerHTML = other.innerHTML;
-              if (other.dataset.state) part.dataset.state = other.dataset.state;
-            }
+            if (other && exchange(part, other.innerHTML) && other.dataset.state) part.dataset.state = other.dataset.state;
           }
         }
       } catch { /* the next turn tries again */ }

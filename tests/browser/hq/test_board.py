@@ -180,3 +180,24 @@ def test_a_session_that_ended_leads_the_open_board_to_the_sign_in(office: Office
     people.add(office.staff, "other-admin", Role.ADMIN, PASSWORD, by="test", now=time.time())
     people.remove(office.staff, "admin-san", by="test", now=time.time())
     expect(phone.locator("[name=password]")).to_be_visible(timeout=20_000)
+
+
+def test_what_somebody_opened_on_a_boxs_page_stays_open_while_it_renews_itself(
+    office: Office, phone: Page
+) -> None:
+    sender = office.box(1, mission=MISSION)
+    line = {"at": 1.0, "source": "noroshi", "level": 6, "text": "the disk is full", "times": 1}
+    office.report(sender, log=[line])
+    expect(phone.locator("[data-box=box-0001] .mark")).to_have_text("つながっています", timeout=20_000)
+    phone.goto("/boxes/box-0001")
+    phone.locator("details:has(.log) summary").click()
+    phone.locator("#part-laptops summary").click()
+    phone.fill("#part-laptops [name=hours]", "7")
+    phone.locator("h1").click()
+    sender.uptime += 10
+    office.report(sender, load=3.21, log=[line | {"text": "another one", "at": 105.0}])
+    expect(phone.locator("#part-newest")).to_contain_text("3.21", timeout=20_000)
+    expect(phone.locator(".log")).to_contain_text("another one")
+    assert phone.locator(".log").is_visible()
+    assert phone.input_value("#part-laptops [name=hours]") == "7"
+    assert phone.locator("#part-laptops [name=hours]").is_visible()
