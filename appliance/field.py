@@ -89,7 +89,7 @@ class FieldRole:
         )
         self._config = self._load(identity.serial)
         held = self._config.assignment
-        self._time = Timekeeper(tools.clock, self._state / "clock.json", held.hub_time if held else 0.0)
+        self._time = Timekeeper(tools.clock, self._state / "clock.mark", held.hub_time if held else 0.0)
         self._invitation_public = ("", "")
 
     # --------------------------------------------------------------------------------------- config

@@ -51,6 +51,8 @@ def run_daemon(clock: Clock | None = None) -> None:
     state, run = Path(machine.state), Path(machine.run)
     files.make_folder(state, 0o755)
     files.make_folder(run, 0o755)
+    for folder in (state, state / "outbox"):
+        files.remove_scraps(folder)
     if any((state / x).exists() for x in ("hub.json", "hub.json.previous")):
         _run_hub(machine, run)
     else:

@@ -15,7 +15,7 @@ from appliance.core import clock as decide
 from appliance.core.clock import Paper
 from appliance.core.codec import Invalid, load
 from appliance.core.enrolment import open_signed
-from appliance.host import files
+from appliance.host import mark
 from appliance.host.clock import Clock
 
 JUMP = 0.5  # seconds by which a clock may drift between two looks; more means that somebody set it
@@ -29,7 +29,7 @@ class Timekeeper:
     def __init__(self, clock: Clock, path: Path, papers: float = 0.0) -> None:
         """`papers`: the time in the newest paper HQ signed, for a box that has no mark yet."""
         self._clock, self._path = clock, path
-        self._mark = self._read() or papers
+        self._mark = mark.read(path) or papers
         self._questions: dict[str, float] = {}  # nonce → when we asked, monotonic
         self._asked: float | None = None  # monotonic
         self._signed = False
@@ -133,19 +133,11 @@ class Timekeeper:
 
     # -------------------------------------------------------------------------------------- the mark
 
-    def _read(self) -> float:
-        try:
-            data = files.read_private(self._path)
-        except files.Damaged:
-            return 0.0
-        mark = data.get("mark") if isinstance(data, dict) else None
-        return float(mark) if isinstance(mark, int | float) and 0 < mark < 1e11 else 0.0
-
     def _keep(self, moment: float) -> None:
         if not decide.is_worth_saving(self._mark, moment):
             return
         self._mark = moment
         try:
-            files.write_private(self._path, {"mark": moment})
+            mark.write(self._path, moment)
         except OSError as error:  # a full disk: the time is known all the same
             sys.stderr.write(f"noroshi: the time could not be kept: {error}\n")

@@ -13,7 +13,9 @@ FLOOR = 1767225600.0  # 2026-01-01: a clock before this was never set
 DAY = 86400.0
 PHONE_AHEAD = 400 * DAY  # beyond the mark that a phone may move the clock
 LIKELY = 5 * 366 * DAY  # beyond the mark that a clock nobody signed may be and still be believed
-SAVE_AFTER = 60.0  # seconds by which the mark grows at least: every save wears the card
+SAVE_AFTER = (
+    600.0  # seconds by which the mark grows at least: every save wears the card, and HQ answers any clock
+)
 ASK_AGAIN = 60.0  # seconds between two questions for the time once it is known
 GOOD_FOR = 30.0  # seconds after which the answer to a question says too little
 TOLERANCE = 1.0  # seconds of error that are left alone

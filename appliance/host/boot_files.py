@@ -42,6 +42,7 @@ def finish(folder: Path) -> None:
         if path.name.lower().endswith(_GOING):
             with contextlib.suppress(OSError):
                 _erase(path)
+    files.remove_scraps(folder)
 
 
 def _erase(path: Path) -> None:

@@ -7,11 +7,15 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+MOST_SCRAPS = 256  # of one folder at one start; each was a power cut at the wrong millisecond
+_SCRAP = re.compile(r"\.[A-Za-z0-9_][A-Za-z0-9._-]*\.[0-9a-f]{8}")
 
 
 class Damaged(ValueError):
@@ -33,6 +37,20 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
         scratch.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_scraps(folder: Path) -> int:
+    """What a power cut left of files that were being written; how many are gone. For the start, before anybody writes."""
+    gone = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as names:
+        for entry in names:
+            if gone == MOST_SCRAPS:
+                break
+            if _SCRAP.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    Path(entry.path).unlink()
+                    gone += 1
+    return gone
 
 
 def write_private(path: Path, data: Any) -> None:

@@ -79,6 +79,57 @@ def test_what_a_dead_writer_left_does_not_stand_in_the_way(private: Path) -> Non
     assert files.read_private(private) == OLD
 
 
+def test_what_a_power_cut_left_is_removed_and_nothing_else(private: Path) -> None:
+    folder = private.parent
+    scraps = [
+        ".config.json.0badf00d",
+        ".config.json.previous.12345678",
+        ".report-00000000000001-000001.json.deadbeef",
+    ]
+    others = [
+        ".config.json",
+        ".config.json.0badf00",
+        ".config.json.0BADF00D",
+        "config.json.0badf00d",
+        "..12345678",
+    ]
+    for name in [*scraps, *others]:
+        (folder / name).write_text("half")
+    (folder / ".link.json.0badf00d").symlink_to(private)
+    (folder / ".folder.json.0badf00d").mkdir()
+    kept = {"config.json", "config.json.previous", ".link.json.0badf00d", ".folder.json.0badf00d", *others}
+    assert files.remove_scraps(folder) == len(scraps)
+    assert {x.name for x in folder.iterdir()} == kept
+    assert files.read_private(private) == NEW
+
+
+def test_what_every_writer_leaves_at_its_death_is_known_as_a_scrap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very names that write_atomically makes: its last step, and its tidying, never come."""
+    monkeypatch.setattr(Path, "replace", lambda *_: os._exit(0))
+    for name in (
+        "config.json",
+        "clock.mark",
+        "lines.json",
+        "noroshi-card.txt",
+        "report-00000000000001-000001.json",
+    ):
+        if (child := os.fork()) == 0:
+            files.write_private(tmp_path / name, NEW)
+        os.waitpid(child, 0)
+    assert len(list(tmp_path.iterdir())) == 5
+    assert files.remove_scraps(tmp_path) == 5
+
+
+def test_however_many_there_are_a_start_is_not_held_up(tmp_path: Path) -> None:
+    for n in range(files.MOST_SCRAPS + 10):
+        (tmp_path / f".config.json.{n:08x}").touch()
+    assert files.remove_scraps(tmp_path) == files.MOST_SCRAPS
+    assert files.remove_scraps(tmp_path) == 10
+    assert files.remove_scraps(tmp_path / "none") == 0
+
+
 def test_a_write_that_fails_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "x"
     files.write_atomically(path, "old")

@@ -17,7 +17,7 @@ import pytest
 from appliance.core.enrolment import read_ticket
 from appliance.core.machine import Machine, Peer, PeerState, Tunnel
 from appliance.core.model import Secret
-from appliance.host import files, wireguard
+from appliance.host import mark, wireguard
 from scripts.exercise import machines, processes, topology
 from scripts.exercise.namespaces import socket_in
 from scripts.exercise.place import Place
@@ -253,6 +253,6 @@ def test_a_box_by_any_clock_opens_and_has_hqs_time_then(box: World, wrong: str) 
     box.until("PROTECTED", patience=15)
     assert time.monotonic() - started < SHARED * 15
     eventually("HQ's time", lambda: abs(box.status()["now"] - time.time()) < 3)
-    mark = eventually("a mark", lambda: files.read_private(box.state() / "clock.json"))["mark"]
-    assert abs(mark - time.time()) < 60
+    kept = eventually("a mark", lambda: mark.read(box.state() / "clock.mark"))
+    assert abs(kept - time.time()) < 60
     assert all(abs(x - time.time()) < 60 for x in box.status()["milestones"].values())

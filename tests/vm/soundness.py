@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.core.codec import Invalid, load
 from appliance.core.model import Config
-from appliance.host import files
+from appliance.host import files, mark
 from tests.vm.medium import copy
 
 NOTHING = "nothing"  # no configuration was ever saved
@@ -64,6 +64,8 @@ def data_partition(path: Path, scratch: Path) -> tuple[Verdict, Path]:
     state = state_in(out)
     if state == DAMAGED:
         complaints.append("the configuration is neither the old one nor the new one")
+    if (out / "clock.mark").exists() and not mark.read(out / "clock.mark"):
+        complaints.append("the clock's mark is gone")
     return Verdict(state=state, complaints=tuple(complaints)), out
 
 

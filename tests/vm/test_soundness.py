@@ -12,7 +12,7 @@ import pytest
 
 from appliance.core.codec import dump_private
 from appliance.core.model import Config
-from appliance.host import files
+from appliance.host import files, mark
 from tests.vm import soundness
 from tests.vm.disk import Partition
 from tests.vm.log_writes import ENTRY, MAGIC, SUPERBLOCK, Cut, Flag, entries
@@ -65,6 +65,16 @@ def test_half_a_file_with_no_copy_is_neither_old_nor_new(tmp_path: Path) -> None
     whole = (folder / "config.json").read_text()
     (folder / "config.json").write_text(whole[: len(whole) // 2])
     assert soundness.state_in(folder) == soundness.DAMAGED
+
+
+def test_a_mark_without_a_whole_record_is_found(tmp_path: Path) -> None:
+    folder = state(tmp_path)
+    mark.write(folder / "clock.mark", 1.8e9)
+    verdict, _ = soundness.data_partition(ext4(tmp_path, folder), tmp_path / "scratch")
+    assert verdict.complaints == ()
+    (folder / "clock.mark").write_bytes(bytes(mark.RECORDS * mark.BLOCK))
+    verdict, _ = soundness.data_partition(ext4(tmp_path, folder), tmp_path / "scratch")
+    assert verdict.complaints == ("the clock's mark is gone",)
 
 
 def test_a_fat_partition_that_lost_a_cluster_is_found(tmp_path: Path) -> None:
