@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from image.builder import base, bundle, disk, initrd, layout, modules, papers, pc, pi, product, root
+from image.builder import base, boxes, bundle, disk, initrd, layout, modules, papers, pc, pi, product, root
 from image.builder.run import Failed, chroot, run, say, step
 from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
 
@@ -21,11 +21,14 @@ def main() -> int:
     words.add_argument("--fresh", action="store_true")
     words.add_argument("--quick", action="store_true")
     words.add_argument("--root-only", action="store_true")
+    words.add_argument("--vagrant", action="store_true")
     words.add_argument("--key", type=Path)
     words.add_argument("--certificate", type=Path)
     asked = words.parse_args()
     if (asked.key is None) != (asked.certificate is None):
         words.error("--key and --certificate belong together")
+    if asked.vagrant and asked.target != "pc":
+        words.error("--vagrant is for the PC's image")
     try:
         build(TARGETS[asked.target], asked)
     except Failed as error:
@@ -144,6 +147,12 @@ def hand_out(
     (out / f"{name}.sbom.json").write_text(sbom)
     shutil.copy(update, bundled)
     names = [packed, bmap, bundled, out / f"{name}.manifest", out / f"{name}.sbom.json"]
+    if asked.vagrant:
+        for provider in boxes.PROVIDERS:
+            with step(f"packing the box for {provider}"):
+                box = out / f"{told['image']}-{provider}.box"
+                boxes.make(box, raw, provider, CACHE / "scratch/box")
+                names.append(box)
     (out / f"{name}.sha256").write_text("".join(f"{papers.sha256(x)}  {x.name}\n" for x in names))
     say(f"{packed}: {packed.stat().st_size / 1e6:.0f} MB")
     sys.stderr.write(
