@@ -40,6 +40,10 @@ class Machinery(Protocol):
     def restart(self) -> None: ...
 
 
+def installed(wish: Wish, bundle: Bundle) -> Attempt:
+    return Attempt(order=wish.order, version=bundle.version, stage=Stage.INSTALLED, sha256=bundle.sha256)
+
+
 class Updating:
     """`wake` lets the loop turn."""
 
@@ -160,6 +164,10 @@ class Updating:
     # ------------------------------------------------------------------------------------- installing
 
     def _begin_install(self, wish: Wish, bundle: Bundle) -> None:
+        if (
+            self._attempt is not None and self._attempt.sha256
+        ):  # the power may go while the slot is written over
+            self._remember(replace(self._attempt, sha256=""))
         # Before the courier hears that nothing more is wanted of it, and clears its folder.
         path = self._bundles.seize(bundle.sha256)
         self._busy, self._percent = True, 0
@@ -167,7 +175,7 @@ class Updating:
         def work() -> None:
             try:
                 self._install(wish, bundle, path)
-                self._found = Attempt(order=wish.order, version=bundle.version, stage=Stage.INSTALLED)
+                self._found = installed(wish, bundle)
             except (Refused, OSError) as error:
                 sys.stderr.write(f"noroshi: the update was not installed: {error} {error.__cause__ or ''}\n")
                 code = error.code if isinstance(error, Refused) else "update-not-written"

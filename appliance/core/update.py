@@ -31,11 +31,13 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """The box's memory of an update: its own file, which survives the power. `before`: the phase it had to leave."""
+    """The box's memory of an update: its own file, which survives the power. `sha256`: what lies in the other slot;
+    `before`: the phase it had to leave."""
 
     order: int
     version: str
     stage: Stage
+    sha256: str = ""
     before: str = ""
     trouble: str = ""
 
@@ -89,16 +91,23 @@ def decide(wish: Wish, seen: Seen) -> Todo:
         case Stage.TRIED | Stage.CONFIRMED:
             return Todo(act=Act.GIVE_UP, trouble="update-rolled-back")
         case Stage.INSTALLED:
-            return Todo(act=Act.RESTART if may_restart(wish, seen) else Act.WAIT)
+            return _into_it(wish, seen)
+
+
+def _into_it(wish: Wish, seen: Seen) -> Todo:
+    return Todo(act=Act.RESTART if may_restart(wish, seen) else Act.WAIT)
 
 
 def _begin(wish: Wish, seen: Seen) -> Todo:
-    """Towards a whole bundle in the other slot."""
+    """Towards a whole bundle in the other slot. Asked anew for what lies there ("now", after all) a box fetches nothing."""
     bundle = next((x for x in wish.bundles if x.image == seen.slots.image), None)
     if bundle is None:
         return Todo(act=Act.GIVE_UP, trouble="update-other-machine")
     if is_older(wish.version, wish.oldest):
         return Todo(act=Act.GIVE_UP, trouble="update-too-old")
+    attempt = seen.attempt
+    if attempt and attempt.stage is Stage.INSTALLED and attempt.sha256 == bundle.sha256:
+        return _into_it(wish, seen)
     if seen.fetched:
         return Todo(act=Act.INSTALL, bundle=bundle)
     if seen.room < bundle.size - seen.held + SPARE_ROOM:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABL
 from appliance.hub import register
 from appliance.hub.presence import DOWN_AFTER, Presence, presence
 from appliance.hub.register import flips, latest, logs, milestones, proofs, reports
-from appliance.hub.reports import Guest, Malformed, Software, read_report
+from appliance.hub.reports import Guest, Malformed, Software, read_report, read_software
 
 
 class Quality(StrEnum):
@@ -69,6 +69,7 @@ class BoardBox:
     handshake: float = 0.0  # as HQ's end of the tunnel saw it, without the box's word
     door: str = ""  # to HQ, where it is not the usual one: "relay/443"
     inspected: bool = False  # in store, and heard within INSPECTED
+    software: Software | None = None  # as its newest report told, however old that is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class Board:
 
 
 INSPECTED = 40 * 86400.0  # a box in store is plugged in once a month: 点検済
+NOTHING_TOLD: Mapping[str, Software] = {}
 WORKS = frozenset({"PROTECTED", "DEGRADED"})
 
 
@@ -111,9 +113,17 @@ def urgency(state: str, seen: Presence, phase: str, mission: bool) -> Urgency:
     }.get(phase, Urgency.BUSY)
 
 
-def draw(fleet: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], now: float) -> Board:
+def draw(
+    fleet: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]],
+    now: float,
+    software: Mapping[str, Software] = NOTHING_TOLD,
+) -> Board:
     reported = {row["box"]: row for row in rows}
-    boxes = [_box(record, reported.get(str(record.get("name"))), now) for record in fleet.get("boxes", ())]
+    boxes = []
+    for record in fleet.get("boxes", ()):
+        name = str(record.get("name"))
+        boxes.append(replace(_box(record, reported.get(name), now), software=software.get(name)))
     order = list(Urgency)
     boxes.sort(key=lambda box: (order.index(Urgency(box.urgency)), box.site, box.name))
     counts = {level.value: sum(box.urgency == level.value for box in boxes) for level in Urgency}
@@ -177,28 +187,39 @@ class Present:
     software: Software | None = None
 
 
-def present(engine: sa.Engine, now: float) -> dict[str, Present]:
-    """Of every box that was heard in time and lately."""
+def _newest_reports(engine: sa.Engine, *where: sa.ColumnElement[bool]) -> list[tuple[str, str]]:
+    """Box and body, where the newest report is still kept."""
     same = sa.and_(
         reports.c.box == latest.c.box, reports.c.boot_id == latest.c.boot_id, reports.c.seq == latest.c.seq
     )
-    query = (
-        sa.select(latest.c.box, reports.c.body)
-        .join(reports, same)
-        .where(latest.c.last_ping > now - DOWN_AFTER)
-    )
+    query = sa.select(latest.c.box, reports.c.body).join(reports, same).where(*where)
     with register.reading(engine) as connection:
-        rows = list(connection.execute(query))
+        return [(str(box), body) for box, body in connection.execute(query)]
+
+
+def software_told(engine: sa.Engine) -> dict[str, Software]:
+    """Of every box that ever told which software it runs."""
     found = {}
-    for box, body in rows:
+    for box, body in _newest_reports(engine):
+        with contextlib.suppress(Malformed):
+            told = read_software(body)
+            if told is not None:
+                found[box] = told
+    return found
+
+
+def present(engine: sa.Engine, now: float) -> dict[str, Present]:
+    """Of every box that was heard in time and lately."""
+    found = {}
+    for box, body in _newest_reports(engine, latest.c.last_ping > now - DOWN_AFTER):
         with contextlib.suppress(Malformed):  # it was read before; a newer HQ may be stricter
             report = read_report(body)
-            found[str(box)] = Present(devices=report.devices, guests=report.guests, software=report.software)
+            found[box] = Present(devices=report.devices, guests=report.guests, software=report.software)
     return found
 
 
 def board(door: Path, engine: sa.Engine, now: float) -> Board:
-    return draw(control.ask(door, {"ask": "fleet"}), latest_rows(engine), now)
+    return draw(control.ask(door, {"ask": "fleet"}), latest_rows(engine), now, software_told(engine))
 
 
 def board_json(door: Path, database_url: str) -> dict[str, Any]:

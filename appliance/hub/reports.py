@@ -310,6 +310,14 @@ def _guest(guest: Any) -> Guest:
     return Guest(number=short_number(mac), mac=mac, host=_words(guest, "host", 64))
 
 
+def read_software(raw: str) -> Software | None:
+    """Only that part of a report: a board has many to look at."""
+    body = read_json(raw)
+    if not isinstance(body, dict):
+        raise Malformed("the report is not an object")
+    return _optional(body, "software", _software)
+
+
 def _software(body: dict[str, Any], key: str) -> Software:
     told = _object(body, key)
     return Software(

@@ -25,6 +25,7 @@ def attempt(stage: Stage, **changes: Any) -> Attempt:
 
 
 INSTALLED, TRIED = attempt(Stage.INSTALLED), attempt(Stage.TRIED, before="PROTECTED")
+OF_THIS = attempt(Stage.INSTALLED, sha256=BUNDLE.sha256)
 TRIAL = replace(SEEN, slots=THERE, attempt=TRIED, up=60.0)
 
 ROWS: list[tuple[str, Wish, Seen, Act, str]] = [
@@ -48,6 +49,11 @@ ROWS: list[tuple[str, Wish, Seen, Act, str]] = [
     ("no line, now", replace(WISH, now=True), replace(SEEN, attempt=INSTALLED, phase=Phase.BLOCKED), Act.WAIT, ""),
     ("installed, the line just came", WISH, replace(SEEN, attempt=INSTALLED, settled=SETTLED - 1), Act.WAIT, ""),
     ("installed for another wish", replace(WISH, order=2), replace(SEEN, attempt=INSTALLED), Act.FETCH, ""),
+    ("installed, asked for anew", replace(WISH, order=2), replace(SEEN, attempt=OF_THIS, laptops=1), Act.WAIT, ""),
+    ("installed, asked for anew, now", replace(WISH, order=2, now=True), replace(SEEN, attempt=OF_THIS, laptops=1),
+     Act.RESTART, ""),
+    ("installed, now too old", replace(WISH, order=2, oldest="0.2.0"), replace(SEEN, attempt=OF_THIS), Act.GIVE_UP,
+     "update-too-old"),
     ("taken back after it was installed", Wish(order=2), replace(SEEN, attempt=INSTALLED), Act.REST, ""),
     ("on trial, as before", WISH, TRIAL, Act.CONFIRM, ""),
     ("on trial, for a moment", WISH, replace(TRIAL, settled=1.0), Act.WAIT, ""),

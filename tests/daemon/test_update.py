@@ -137,6 +137,7 @@ def test_laptops_are_not_interrupted_unless_hq_says_now(world: World) -> None:
     start(world, now=True)
     restarted(world)
     assert world.slotted.here.version == NEW
+    assert world.slotted.log == ["install", "try", "restart"], "and it came by the line once"
 
 
 def test_the_power_goes_between_any_two_steps_and_the_update_goes_on(world: World) -> None:
@@ -208,6 +209,24 @@ def test_power_lost_while_installing_does_not_cost_the_bundle(world: World) -> N
     world.software.clear()  # it need not come again
     until(world, "wait")
     assert world.slotted.other == NEW
+
+
+def test_a_slot_that_was_being_written_over_is_not_taken_for_what_it_held(world: World) -> None:
+    open_laptop(world)
+    start(world)
+    until(world, "wait")
+    another, version = b"another bundle", NEW.replace("-", "1-", 1)
+    world.slotted.bundles[another] = (PC, version)
+    hand_out(world, another, hashlib.sha256(another).hexdigest(), version)
+    start(world, version=version)
+    while world.slotted.log.count("install") < 2:
+        world.tick()
+        time.sleep(0.01)
+    world.cut_power()  # before the box could write down that it was done
+    start(world)
+    until(world, "wait")
+    assert world.slotted.other == NEW
+    assert world.slotted.log == ["install"] * 3
 
 
 def test_hq_stops_what_is_not_done_yet(world: World) -> None:

@@ -75,7 +75,7 @@ class Desk:
         except control.Unreachable:
             known = {"boxes": [{"name": row["box"]} for row in rows]}
             fleet, self.hub_silent = self._fleet or known, True
-        return board.draw(fleet, rows, now)
+        return board.draw(fleet, rows, now, board.software_told(self._register))
 
     def history(self, box: str) -> History:
         return board.history(self._register, box, time.time())

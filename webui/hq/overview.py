@@ -13,6 +13,7 @@ from appliance.hub.board import Board
 from appliance.hub.people import Role
 from webui.hq.access import me, serves
 from webui.hq.desk import Desk, Drawings, desk
+from webui.hq.updates import on_board
 from webui.language import current
 
 views = Blueprint("overview", __name__)
@@ -77,4 +78,10 @@ def _digest(desk: Desk, board: Board) -> str:
 
 def _render(desk: Desk, board: Board) -> str:
     groups = [(name, sum(board.counts[level] for level in levels)) for name, levels in COUNTERS]
-    return render_template("hq/_board.html", board=board, groups=groups, hub_silent=desk.hub_silent)
+    return render_template(
+        "hq/_board.html",
+        board=board,
+        groups=groups,
+        hub_silent=desk.hub_silent,
+        updating=on_board,
+    )

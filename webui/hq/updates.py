@@ -10,8 +10,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.core.update_words import TROUBLE
-from appliance.hub.board import Present
+from appliance.hub.board import BoardBox, Present
 from appliance.hub.people import Role
+from appliance.hub.presence import Presence
 from appliance.hub.reports import Software
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
@@ -108,6 +109,14 @@ def progress(record: Mapping[str, Any], told: Software | None) -> Told | None:
         "restart": _("再起動しています"),
     }
     return Told(words=words.get(told.state, _("準備しています")), look="work")
+
+
+def on_board(box: BoardBox) -> Told | None:
+    """What the duty officer should know of it: nothing while all is as wished, or while the box is silent."""
+    if box.software is None or box.presence not in (Presence.UP, Presence.LATE):
+        return None
+    told = progress({"update_to": box.software.wish}, box.software)
+    return told if told and told.look != "good" else None
 
 
 def _of(record: Mapping[str, Any], present: Mapping[str, Present]) -> Told | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from appliance.hub import audit
+from appliance.hub.register import latest, open_register
 from tests.core.test_software import NEW, OLD
 from tests.webui.hq.conftest import Office
 
@@ -70,6 +72,31 @@ def test_a_box_that_was_wished_nothing_shows_its_version_and_slot(office: Office
     assert OLD in page
     assert "スロット A" in page
     assert "data-update" not in page
+
+
+def test_the_board_shows_version_and_slot_and_what_an_update_does(office: Office) -> None:
+    first, second = office.box(1), office.box(2)
+    office.report(first, software=SOFTWARE)
+    office.report(second, software=None)
+    shown = office.visitor("viewer").get("/").text
+    card, other = (x.partition("</li>")[0] for x in shown.split('data-box="box-')[1:])
+    assert f'data-version="{OLD}"' in card
+    assert "スロット&nbsp;A" in card
+    assert "受け取っています (40%)" in card
+    assert "data-version" not in other
+    engine = open_register(office.url)
+    with engine.begin() as connection:
+        connection.execute(latest.update().values(last_ping=time.time() - 86400))
+    engine.dispose()
+    time.sleep(1.1)  # the picture is kept for a moment
+    card = office.visitor("viewer").get("/").text.split('data-box="box-0001"')[1].partition("</li>")[0]
+    assert f'data-version="{OLD}"' in card, "a silent box still runs what it ran"
+    assert "受け取っています" not in card, "but what it does is not known"
+
+
+def test_the_board_says_nothing_of_an_update_that_is_done(office: Office) -> None:
+    office.report(office.box(1), software=SOFTWARE | {"version": NEW, "slot": "B", "state": "rest"})
+    assert "data-update" not in office.visitor("viewer").get("/").text
 
 
 @pytest.mark.parametrize("role", ["viewer", "officer"])
