@@ -106,6 +106,7 @@ class Daemon:
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._channels: tuple[Channel, ...] = ()
         self._stopping = False
+        self._alive: Callable[[], None] = lambda: None
         self.turns = 0
 
     # ------------------------------------------------------------------------------------- one turn
@@ -131,6 +132,7 @@ class Daemon:
                 self._trouble.failed(failure, step, self._monotonic())
                 break  # what follows may rely on it; the next turn starts from what is
             self._trouble.applied(step)
+            self._alive()  # each step has a limit of its own; many of them may take longer than a watchdog waits
         else:
             self._trouble.turned()
         try:
@@ -178,7 +180,8 @@ class Daemon:
         pace: float = float("inf"),
     ) -> None:
         """Until SIGTERM or SIGINT. `listen` opens the kernel's event sockets once the namespaces exist; `alive` is
-        called whenever the loop came round, every `pace` seconds at least."""
+        called first when the machine is as it should be, then after each step and whenever the loop came round, every
+        `pace` seconds at least."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         self.settle()
@@ -189,6 +192,7 @@ class Daemon:
                 selector.register(channel, selectors.EVENT_READ)
             while not self._stopping:
                 alive()
+                self._alive = alive
                 selector.select(min(self._pause(), pace))
                 drain((self._bell.socket,))
                 self._serve()

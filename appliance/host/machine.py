@@ -256,6 +256,8 @@ class RealMachine:
                 assert_never(step)
 
     def _make_namespace(self, name: str) -> None:
+        if name in namespaces.names():  # made before the daemon, which had not looked into it yet
+            return
         if isinstance(self.units, SystemdUnits):
             self.units.make_namespace()
         else:

@@ -31,6 +31,7 @@ class Act:
     tell: Progress
     ticket: str | None
     patience: float = PATIENCE
+    glance: float = 0.05  # seconds between two looks at the box; what it reached, it dates itself
     moments: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     opened: Opened | None = None
@@ -47,7 +48,7 @@ class Act:
             parts.append(self._part("the phone", lambda: self._phone(ticket)))
         while any(part.is_alive() for part in parts) and time.monotonic() < deadline + 15:
             self._note_milestones(machines.status(self.exercise.place))
-            time.sleep(0.1)
+            time.sleep(self.glance)
         self._note_milestones(machines.status(self.exercise.place))
         self._first_ping(before)
         return self.timeline()
@@ -134,7 +135,7 @@ class Act:
             status = machines.status(self.exercise.place)
             if status is not None and wanted(status):
                 return status
-            time.sleep(0.05)
+            time.sleep(self.glance)
         raise TimeoutError(complaint)
 
     def _first_ping(self, after: float) -> None:

@@ -113,6 +113,24 @@ def test_a_machine_that_never_settles_does_not_hold_the_loop(parts: Parts) -> No
     assert parts.daemon.turns == SETTLE
 
 
+def test_who_watches_hears_nothing_before_the_first_work_is_done_and_then_of_every_step(parts: Parts) -> None:
+    parts.machine.forgets = True
+    heard: list[int] = []
+
+    def alive() -> None:
+        heard.append(parts.daemon.turns)
+        if len(heard) == 4:
+            parts.daemon.stop()
+
+    handlers = {x: signal.getsignal(x) for x in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        parts.daemon.run(lambda: (), alive, pace=0.01)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert heard[:4] == [SETTLE, SETTLE + 1, SETTLE + 2, SETTLE + 3]
+
+
 def test_a_failure_is_told_to_the_role_only_when_it_stays(parts: Parts) -> None:
     parts.machine.fails = FAILURES_TOLD + 1
     for _ in range(FAILURES_TOLD + 3):

@@ -23,6 +23,7 @@ from tests.vm.hardware import Hardware, Socket
 CABLES = ("eth0", "port1", "port2")
 TETHERED = frozenset({"usb0"})
 FAR_SIDES = (("router-a", "lan0"), ("router-b", "lan0"))
+GLANCE = 1.0  # seconds between two looks at the box: each costs an emulated processor dear
 PREFIX = os.environ.get("NOROSHI_EXERCISE", "vm")
 
 

@@ -184,7 +184,12 @@ class Guest:
             if found is None or not found.alive:
                 processes.start(self.place, SHELL, self._ssh(*options))
                 time.sleep(1.0)
-            return (self.folder / "ssh").exists() and self.tell("true", timeout=15)[0] == 0
+            try:
+                return (self.folder / "ssh").exists() and self.tell("true", timeout=40)[0] == 0
+            except NoAnswer:  # a connection from before a restart, which nobody ended
+                processes.end(self.place, SHELL, patience=0.0)
+                (self.folder / "ssh").unlink(missing_ok=True)
+                return False
 
         return self._until("has no shell", answers, patience, pause=0.5)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -12,6 +12,7 @@ class Check:
     what: str
     good: bool
     told: str = ""
+    first_try: bool = False  # the scene was played once more: this is told, and counts for nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Number:
     command: str
     at_most: float | None = None
     at_least: float | None = None
+    scene: str = ""
+    first_try: bool = False
 
     @property
     def good(self) -> bool:
@@ -41,7 +44,21 @@ class Report:
     @property
     def good(self) -> bool:
         """At least one thing was looked at, and all of it was well."""
-        return bool(self.checks) and all(x.good for x in self.checks) and all(x.good for x in self.numbers)
+        counted = [x for x in self.checks if not x.first_try]
+        return bool(counted) and not self.bad
+
+    @property
+    def bad(self) -> list[Check | Number]:
+        found: list[Check | Number] = [*self.checks, *self.numbers]
+        return [x for x in found if not x.good and not x.first_try]
+
+    def failed(self, scene: str) -> bool:
+        return any(x.scene == scene for x in self.bad)
+
+    def set_aside(self, scene: str) -> None:
+        """What was found in this scene stays on record as a first try."""
+        self.checks = [replace(x, first_try=x.first_try or x.scene == scene) for x in self.checks]
+        self.numbers = [replace(x, first_try=x.first_try or x.scene == scene) for x in self.numbers]
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -55,11 +72,14 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def lines(report: Report) -> list[str]:
     """For a terminal: what is wrong last, where it is seen."""
-    found = [f"  {x.what}: {x.value:g} {x.unit}{_limit(x)}   ({x.command})" for x in report.numbers]
-    ordered = sorted(report.checks, key=lambda x: not x.good)
-    found += [f"  {'○' if x.good else '×'} {x.scene}: {x.what}{_told(x)}" for x in reversed(ordered)]
-    bad = sum(not x.good for x in report.checks) + sum(not x.good for x in report.numbers)
-    found.append("  All is well." if report.good else f"  {bad} of these are not well.")
+    found = []
+    for first in (True, False):
+        mark = "first try, " if first else ""
+        numbers = [x for x in report.numbers if x.first_try == first]
+        found += [f"  {mark}{x.what}: {x.value:g} {x.unit}{_limit(x)}   ({x.command})" for x in numbers]
+        ordered = sorted((x for x in report.checks if x.first_try == first), key=lambda x: not x.good)
+        found += [f"  {'○' if x.good else '×'} {mark}{x.scene}: {x.what}{_told(x)}" for x in ordered]
+    found.append("  All is well." if report.good else f"  {len(report.bad)} of these are not well.")
     return found
 
 

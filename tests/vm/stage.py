@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from appliance.control import Refused, Unreachable, ask
@@ -19,7 +19,7 @@ from scripts.exercise import machines
 from scripts.exercise.place import owner_of
 from scripts.exercise.progress import Progress
 from tests.vm import control, disk
-from tests.vm.field import PREFIX, Site, place
+from tests.vm.field import GLANCE, PREFIX, Site, place
 from tests.vm.guest import NoAnswer
 from tests.vm.hardware import Hardware
 from tests.vm.outcome import Check, Number, Report
@@ -50,7 +50,7 @@ class Stage:
         return good
 
     def number(self, number: Number) -> None:
-        self.report.numbers.append(number)
+        self.report.numbers.append(replace(number, scene=self.scene))
         self.tell(f"{'○' if number.good else '×'} {number.what}: {number.value:g} {number.unit}")
 
     def table(self, title: str, text: str) -> None:
@@ -118,7 +118,7 @@ def until_phase(site: Site, *phases: str, patience: float = BOOT) -> dict[str, o
                 return status
         if not site.guest.runs:
             raise NoAnswer(f"the guest ended: see {site.guest.console}")
-        time.sleep(0.3)
+        time.sleep(GLANCE)
     raise NoAnswer(f"the box is not {' or '.join(phases)} after {patience:.0f} s but {seen}")
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.vm import air
 from tests.vm.air import Network
-from tests.vm.outcome import Check, Number, Report, as_json, lines
 
 
 @pytest.mark.parametrize(
@@ -25,15 +24,3 @@ def test_a_quote_in_a_key_ends_nothing() -> None:
 
 def test_the_stations_cable_is_known_by_its_address() -> None:
     assert any("52:54:00:6e:00:03" in x for x in air.lines(2))
-
-
-def test_a_report_is_good_only_if_something_was_looked_at() -> None:
-    report = Report()
-    assert not report.good
-    report.checks.append(Check(scene="joining", what="it boots", good=True))
-    assert report.good
-    report.numbers.append(Number(what="RAM", value=338, unit="MiB", command="free", at_most=320))
-    assert not report.good
-    assert as_json(report)["figures"][0]["good"] is False
-    assert "MISSED" in lines(report)[0]
-    assert lines(report)[-1] == "  1 of these are not well."

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,7 @@ from tests.vm.stage import BOOT, OPEN, PATIENCE, Stage, join, until_phase
 
 STATE = "/var/lib/noroshi"
 SEED = 20261122
+BEGINNING = Mark(name="first boot", entries=0, state=soundness.NOTHING)
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 LENT = "/run/lent"
 LEND = "mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro host"
@@ -41,19 +43,11 @@ def play(stage: Stage) -> None:
 
 def record(stage: Stage, site: Site) -> Recording:
     """First boot, joining, changes by HQ, a reboot: with every write in a log."""
-    log = stage.folder / "writes.log"
-    log.write_bytes(b"")
+    log = fresh_log(stage)
     share = stage.image.parent  # the bundle lies beside the image
     site.prepare_box(stage.hardware(stage.layer("recorded"), write_log=log, share=share))
-    marks: list[Mark] = []
-
-    def mark(name: str) -> None:
-        """The state is asked for first: what the box had saved by now, it had answered for."""
-        state = state_of(site)
-        marks.append(Mark(name=name, entries=power_cuts.written_so_far(log), state=state))
-        stage.tell(f"stage: {name}, {marks[-1].entries} writes so far")
-
-    marks.append(Mark(name="first boot", entries=0, state=soundness.NOTHING))
+    marks = [BEGINNING]
+    mark = partial(begin, stage, site, log, marks)
     site.power_on()
     site.guest.wait_for_shell(BOOT)
     until_phase(site, "SETUP", patience=PATIENCE)
@@ -70,6 +64,19 @@ def record(stage: Stage, site: Site) -> Recording:
     update(stage, site, mark)
     site.power_off()
     return Recording(image=stage.fresh_disk(), log=log, marks=tuple(marks))
+
+
+def fresh_log(stage: Stage) -> Path:
+    log = stage.folder / "writes.log"
+    log.write_bytes(b"")
+    return log
+
+
+def begin(stage: Stage, site: Site, log: Path, marks: list[Mark], name: str) -> None:
+    """A part of the box's life. The state is asked for first: what the box had saved by now, it had answered for."""
+    state = state_of(site)
+    marks.append(Mark(name=name, entries=power_cuts.written_so_far(log), state=state))
+    stage.tell(f"stage: {name}, {marks[-1].entries} writes so far")
 
 
 def update(stage: Stage, site: Site, mark: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from scripts.exercise.laptop import NoDesktop
 from scripts.exercise.processes import run, within
 from scripts.exercise.timeline import EVENTS, Timeline, table
 from tests.vm import air
-from tests.vm.field import Site
+from tests.vm.field import GLANCE, Site
 from tests.vm.guest import NoAnswer
+from tests.vm.hardware import Hardware
 from tests.vm.outcome import Number
 from tests.vm.stage import BOOT, Stage
 
@@ -34,30 +36,44 @@ PROBE = (
 )
 
 
+Mark = Callable[[str], None]  # told when something of the box's life begins
+
+
 def play(stage: Stage) -> None:
     with stage.site() as site:
-        site.up(stage.tell, browser=True)
-        machines.noroshi(
-            *(site.place, "hq", "hq", "device", "add", "NS-0002", "--title", "Wi-Fiのパソコン"),
-            *("--mac", air.ADDRESS, "--desktop", "*"),
-        )
-        site.prepare_box(stage.hardware(stage.layer("joining")), *air.lines(STATION))
-        timeline = walk(stage, site)
-        stage.check("from power-on to the desktop", timeline.ok, timeline.complaint)
-        if timeline.ok:
-            board(stage, site)
-            over_the_air(stage, site)
-        look_inside(stage, site)
-        left_by_the_uplinks(stage, site)
+        played(stage, site, stage.hardware(stage.layer("joining")))
 
 
-def walk(stage: Stage, site: Site) -> Timeline:
+def played(stage: Stage, site: Site, hardware: Hardware, mark: Mark = lambda _: None) -> bool:
+    """The whole scene with this machine; whether its desktop was seen."""
+    site.up(stage.tell, browser=True)
+    machines.noroshi(
+        *(site.place, "hq", "hq", "device", "add", "NS-0002", "--title", "Wi-Fiのパソコン"),
+        *("--mac", air.ADDRESS, "--desktop", "*"),
+    )
+    site.prepare_box(hardware, *air.lines(STATION))
+    timeline = walk(stage, site, mark)
+    stage.check("from power-on to the desktop", timeline.ok, timeline.complaint)
+    if timeline.ok:
+        mark("joined")
+        board(stage, site)
+        over_the_air(stage, site)
+    look_inside(stage, site)
+    left_by_the_uplinks(stage, site)
+    return timeline.ok
+
+
+def walk(stage: Stage, site: Site, mark: Mark) -> Timeline:
     """The act of the exercise, with what only a real machine has. The phone is on the air, the laptop on a cable."""
-    act = Act(site, shots(stage), stage.tell, machines.issue_ticket(site.place), patience=PATIENCE)
+    ticket = machines.issue_ticket(site.place)
+    act = Act(site, shots(stage), stage.tell, ticket, patience=PATIENCE, glance=GLANCE)
     seen: dict[str, float] = {}
-    shell = threading.Thread(target=attend, args=(stage, site, act, seen), daemon=True)
+    shell = threading.Thread(target=attend, args=(stage, site, act, seen, mark), daemon=True)
     site.once_started = shell.start
-    timeline = act.run()
+    try:
+        timeline = act.run()
+    finally:
+        site.once_started = lambda: None
     shell.join(60)
     moments = {**timeline.moments, **seen}
     names = ("kernel", "access-point", *EVENTS)
@@ -69,7 +85,7 @@ def walk(stage: Stage, site: Site) -> Timeline:
     return timeline
 
 
-def attend(stage: Stage, site: Site, act: Act, seen: dict[str, float]) -> None:
+def attend(stage: Stage, site: Site, act: Act, seen: dict[str, float], mark: Mark) -> None:
     """Puts the phone on the air, and notes what console and shell tell, while the act goes on."""
     guest = site.guest
     try:
@@ -78,6 +94,7 @@ def attend(stage: Stage, site: Site, act: Act, seen: dict[str, float]) -> None:
         stage.tell("the test's own shell is there")
         seen["access-point"] = guest.wait_for_words(air.SEEN, BOOT)
         stage.tell("the access point is on the air")
+        mark("joining")
         join_by_air(stage, air.Station(guest))
         site.phone.dhcp.wait(f"{air.SHARED}.0/24", patience=120)
         told = run(

@@ -1,0 +1,47 @@
+"""What a report says of good scenes, bad ones, and those that were played once more."""
+
+from __future__ import annotations
+
+from tests.vm.outcome import Check, Number, Report, as_json, lines
+
+GOOD = Check(scene="joining", what="it boots", good=True)
+BAD = Check(scene="joining", what="it joins", good=False, told="silence")
+MISSED = Number(what="RAM", value=338, unit="MiB", command="free", at_most=320, scene="survival")
+
+
+def test_a_report_is_good_only_if_something_was_looked_at() -> None:
+    report = Report()
+    assert not report.good
+    report.checks.append(GOOD)
+    assert report.good
+
+
+def test_a_missed_figure_is_told_as_such() -> None:
+    report = Report(checks=[GOOD], numbers=[MISSED])
+    assert not report.good and report.failed("survival") and not report.failed("joining")
+    assert as_json(report)["figures"][0]["good"] is False
+    assert "MISSED" in lines(report)[0]
+    assert lines(report)[-1] == "  1 of these are not well."
+
+
+def test_a_scene_that_is_good_the_second_time_is_good_and_its_first_try_is_told() -> None:
+    report = Report(checks=[GOOD, BAD])
+    report.set_aside("joining")
+    assert not report.good, "nothing was looked at that counts"
+    report.checks += [GOOD]
+    assert report.good and not report.failed("joining")
+    assert "  × first try, joining: it joins – silence" in lines(report)
+    assert [x["first_try"] for x in as_json(report)["checks"]] == [True, True, False]
+
+
+def test_a_scene_that_fails_twice_has_failed() -> None:
+    report = Report(checks=[BAD])
+    report.set_aside("joining")
+    report.checks += [BAD]
+    assert not report.good and report.failed("joining")
+
+
+def test_one_scenes_second_try_leaves_the_others_alone() -> None:
+    report = Report(checks=[BAD], numbers=[MISSED])
+    report.set_aside("joining")
+    assert report.failed("survival") and not report.failed("joining")
