@@ -53,12 +53,15 @@ class Report:
         return [x for x in found if not x.good and not x.first_try]
 
     def failed(self, scene: str) -> bool:
-        return any(x.scene == scene for x in self.bad)
+        """Worth another try: a figure that was missed is one, whatever the next try would say."""
+        return any(x.scene == scene and isinstance(x, Check) for x in self.bad)
 
     def set_aside(self, scene: str) -> None:
         """What was found in this scene stays on record as a first try."""
         self.checks = [replace(x, first_try=x.first_try or x.scene == scene) for x in self.checks]
-        self.numbers = [replace(x, first_try=x.first_try or x.scene == scene) for x in self.numbers]
+        self.numbers = [
+            replace(x, first_try=x.first_try or (x.scene == scene and x.good)) for x in self.numbers
+        ]
 
 
 def as_json(report: Report) -> dict[str, Any]:

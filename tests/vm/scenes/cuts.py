@@ -5,7 +5,7 @@ sample of what they leave is booted again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -56,7 +56,7 @@ def record(stage: Stage, site: Site) -> Recording:
     until_phase(site, *OPEN, patience=PATIENCE)
     time.sleep(5)
     mark("changes by HQ")
-    change(site)
+    change(site, range(2, 8))
     mark("restart")
     restart(site)
     mark("after the restart")
@@ -112,9 +112,9 @@ def restart(site: Site) -> None:
     until_phase(site, *OPEN, patience=PATIENCE)
 
 
-def change(site: Site) -> None:
-    """What HQ changes is on the box's disk some moments later, each time."""
-    for number in range(2, 8):
+def change(site: Site, numbers: Iterable[int]) -> None:
+    """More laptops. What HQ changes is on the box's disk some moments later, each time."""
+    for number in numbers:
         before = state_of(site)
         words = (
             "device",

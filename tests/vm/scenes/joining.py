@@ -55,7 +55,6 @@ def played(stage: Stage, site: Site, hardware: Hardware, mark: Mark = lambda _: 
     timeline = walk(stage, site, mark)
     stage.check("from power-on to the desktop", timeline.ok, timeline.complaint)
     if timeline.ok:
-        mark("joined")
         board(stage, site)
         over_the_air(stage, site)
     look_inside(stage, site)

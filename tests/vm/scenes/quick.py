@@ -18,6 +18,8 @@ def play(stage: Stage) -> None:
         hardware = stage.hardware(stage.layer("quick"), write_log=log)
         if not joining.played(stage, site, hardware, mark):
             return
+        mark("changes by HQ")
+        cuts.change(site, range(3, 5))
         site.power_off()
         site.phone.browser.stop()
         recording = Recording(image=stage.fresh_disk(), log=log, marks=tuple(marks))
