@@ -10,7 +10,9 @@ import pytest
 
 from appliance.core.card import NAME, is_ticket_name
 
-SCRIPT = Path(__file__).parents[2] / "image/overlay/usr/lib/noroshi/dropped"
+OVERLAY = Path(__file__).parents[2] / "image/overlay/usr/lib"
+SCRIPT = OVERLAY / "noroshi/dropped"
+NOTHING = 3
 HEX = "0123456789abcdef"
 TAKEN = (NAME, "noroshi.ticket", "ticket.txt", f"noroshi-{HEX}.txt")
 # What lies on every box's boot partition.
@@ -38,8 +40,17 @@ def boot(tmp_path: Path) -> Path:
 
 
 def test_a_box_that_nobody_gave_anything_starts_no_python(boot: Path) -> None:
-    assert says(boot) == 1
-    assert says(boot / "not mounted") == 1
+    assert says(boot) == NOTHING
+    assert says(boot / "not mounted") == NOTHING
+
+
+def test_the_word_for_nothing_is_no_success_of_the_unit_s() -> None:
+    """systemd holds what SuccessExitStatus= names for a yes to ExecCondition=, too, and Python would start each time."""
+    unit = (OVERLAY / "systemd/system/noroshi-card.service").read_text()
+    good = [
+        x.removeprefix("SuccessExitStatus=").split() for x in unit.splitlines() if x.startswith("SuccessEx")
+    ]
+    assert str(NOTHING) not in sum(good, ["0"])
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -63,5 +74,5 @@ def test_what_a_power_cut_left_half_wiped_is_noticed(boot: Path, name: str) -> N
 )
 def test_other_names_are_nobodys_business(boot: Path, name: str) -> None:
     (boot / name).write_text("x")
-    assert says(boot) == 1
+    assert says(boot) == NOTHING
     assert not (boot / "x").exists()
