@@ -82,7 +82,7 @@ class FieldRole:
         self._signing_in = SigningIn()
         self._seating = Seating(self._state / "seats.json")
         self._climbing = Climbing(self._state / "lines.json")
-        self._sockets = Sockets(self._state / "sockets.json")
+        self._sockets = Sockets(self._state, identity)
         self._air = OnAir(identity, tools.clock.monotonic)
         self._updating = Updating(
             tools.machinery, Bundles(self._state, machine.courier_uid), self._state, tools.wake
@@ -130,6 +130,8 @@ class FieldRole:
         self._machine = machine = self._air.fitted(
             self._sockets.look(self._place, observed), config, observed
         )
+        if config.assignment:
+            self._sockets.obey(config.assignment.blue, self._place)
         policy = config.assignment.policy if config.assignment else NO_POLICY
         uplinks = judged(uplinks_of(machine, observed, config.lines, policy), config.assignment)
         uplinks = self._air.refused(uplinks)

@@ -43,6 +43,7 @@ from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
 from appliance.host.rauc import Rauc
+from appliance.sockets import in_force
 
 
 def run_daemon(clock: Clock | None = None) -> None:
@@ -108,7 +109,7 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         machinery=Rauc(),
         journal=Journal(run / "journal.cursor").take if machine.systemd else tuple,
     )
-    role = FieldRole(replace(machine, blue=own.blue), tools, own)
+    role = FieldRole(replace(machine, blue=in_force(run, own.blue)), tools, own)
     return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
 
 

@@ -264,6 +264,22 @@ def emergency(box: str, hours: float) -> None:
         note("emergency", box, f"{hours:g} h")
 
 
+@click.command()
+@click.argument("box")
+@click.option("--blue", type=int, multiple=True, help="A socket for lines, counted from 1; again for more.")
+def sockets(box: str, blue: tuple[int, ...]) -> None:
+    """Declare which built-in sockets of BOX are blue (lines), all of them; the others are yellow (laptops). It counts from
+    the box's next start. Without --blue: what was declared."""
+    if blue:
+        with recorded() as note:
+            asked({"ask": "declare-blue", "box": box, "blue": list(blue), "by": who()})
+            note("declare-blue", box, " ".join(map(str, blue)))
+    told = {x["name"]: x["blue"] for x in asked({"ask": "fleet"})["boxes"]}
+    if box not in told:
+        raise click.ClickException(f"その箱は登録されていません / no such box: {box}")
+    click.echo("青 / blue: " + (", ".join(map(str, told[box])) or "-"))
+
+
 @click.command("start")
 @click.argument("box")
 @click.option(
@@ -334,6 +350,7 @@ hq = Table(
             ),
             emergency,
             policy,
+            sockets,
             update,
             revoke,
         ),

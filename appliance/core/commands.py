@@ -18,6 +18,7 @@ from appliance.core.enrolment import (
     is_name,
     read_ticket,
 )
+from appliance.core.identity import are_sockets
 from appliance.core.machine import Machine
 from appliance.core.model import (
     Air,
@@ -146,6 +147,7 @@ def is_sound(a: Assignment) -> bool:
         and are_devices(a.devices)
         and is_policy(a.policy)
         and is_wish(a.software)
+        and are_sockets(a.blue)
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from appliance.core import devices, policy, waves
 from appliance.core.desktops import Pinhole, pinholes, refusals
 from appliance.core.enrolment import is_endpoint, is_key, is_name
+from appliance.core.identity import are_sockets
 from appliance.core.model import (
     Assignment,
     BoxRecord,
@@ -162,6 +163,18 @@ def revoke(config: HubConfig, box: str) -> HubConfig:
     return _with_box(config, replace(find_box(config, box), state=BoxState.REVOKED, mission=None))
 
 
+def declare_blue(config: HubConfig, box: str, blue: tuple[int, ...]) -> HubConfig:
+    """Which built-in sockets of a box are for lines, all of them; the others are for laptops. Never none: it would be
+    out of reach from its next start on."""
+    record = find_box(config, box)
+    if record.state is not BoxState.ACTIVE:
+        raise Refused("revoked")
+    if not blue or not are_sockets(blue):
+        raise Refused("bad-sockets")
+    blue = tuple(sorted(blue))
+    return config if blue == record.blue else _with_box(config, replace(record, blue=blue))
+
+
 def set_desktops(config: HubConfig, desktops: tuple[Desktop, ...]) -> HubConfig:
     config = replace(config, desktops=desktops)
     return replace(config, boxes=tuple(replace(x, version=x.version + 1) for x in config.boxes))
@@ -203,6 +216,7 @@ def assignment_of(
         policy=policy.of_box(config, box),
         entrance=config.entrance,
         software=waves.wish_of(config, box),
+        blue=box.blue,
     )
 
 

@@ -58,8 +58,13 @@ def _grammar(x: Identity) -> tuple[tuple[str, bool], ...]:
         ("ssid", not wifi or is_ssid(x.ssid)),
         ("passphrase", _PASSPHRASE.fullmatch(key) is not None if wifi else key == ""),
         ("pin", _PIN.fullmatch(x.pin.reveal()) is not None),
-        ("blue", len(set(x.blue)) == len(x.blue) and all(1 <= y <= MOST_SOCKETS for y in x.blue)),
+        ("blue", are_sockets(x.blue)),
     )
+
+
+def are_sockets(numbers: tuple[int, ...]) -> bool:
+    """Numbers of built-in sockets, each once."""
+    return len(set(numbers)) == len(numbers) and all(1 <= x <= MOST_SOCKETS for x in numbers)
 
 
 def is_ssid(text: str) -> bool:

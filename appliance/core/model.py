@@ -280,6 +280,7 @@ class Assignment:
     policy: Policy = Policy()
     entrance: Entrance = Entrance()
     software: Wish = NO_WISH
+    blue: tuple[int, ...] = ()  # sockets for lines, as HQ declares them; none: as the box has it
 
 
 class Security(StrEnum):
@@ -410,6 +411,7 @@ class BoxRecord:
     update_to: str = ""  # the version it is wished to run; "" = as it is
     update_now: bool = False  # start it although laptops use the box
     update_order: int = 0  # grows with every such wish
+    blue: tuple[int, ...] = ()  # sockets for lines, from one on; none: as the box was prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which socket is for what: the colour of each, from the hardware alone.
 
 The first built-in Ethernet socket, in the order of the machine's own buses, is blue (a line), the further ones are
-yellow (laptops). Whoever prepares a box may declare other ones blue; nothing else changes a colour. What is plugged in
+yellow (laptops). Whoever prepares a box, and HQ later, may declare other ones blue; nothing else changes a colour. What is plugged in
 by USB is a line. DHCP is served on yellow sockets only: a socket that nobody is sure of is blue.
 """
 
@@ -96,6 +96,13 @@ def fitted(machine: Machine, panel: Panel, observed: Observed) -> Machine:
             (lines if number in machine.blue else ports).append(names[bus])
     lines += [names[x] for x in panel.late if x in names]
     return replace(machine, uplinks=(*lines, *panel.plugged), ports=tuple(ports))
+
+
+def leaves_both(blue: tuple[int, ...], sockets: int, wifi: bool) -> bool:
+    """Whether a machine with so many built-in sockets can be reached by a line then, and by laptops: a declaration that
+    takes either away does not count."""
+    lines = sum(1 for x in blue if x <= sockets)
+    return lines > 0 and (wifi or lines < sockets)
 
 
 def view(machine: Machine, panel: Panel, observed: Observed, radio: str) -> list[dict[str, Any]]:

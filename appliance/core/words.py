@@ -328,6 +328,10 @@ REFUSALS: dict[str, Sentence] = {
         "7-50", "その回線の決まりは使えません", "値を見直してください。本部の入口は 203.0.113.10:51820 のように書きます",
         "That policy for lines cannot be used", "Check the values; an entrance reads ADDRESS:PORT",
     ),
+    "bad-sockets": Sentence(
+        "7-51", "その口の番号は使えません", "青い口の番号を1つ以上、1〜16で選んでください",
+        "Those sockets cannot be declared", "Choose at least one blue socket, counted from 1 to 16",
+    ),
     "unknown-line": Sentence(
         "2-27", "その回線の口は、この箱にありません", "画面を開き直してください",
         "This box has no such line", "Open the page again",

@@ -33,9 +33,19 @@ def change(config: HubConfig, profiles: dict[str, Profile], request: dict[str, A
             return devices.remove_device(config, text(request, "name")), {}
         case "import-devices":
             return _imported(config, text(request, "text"))
+    return _boxes(config, request, now)
+
+
+def _boxes(config: HubConfig, request: dict[str, Any], now: float) -> Answer:
+    match request["ask"]:
         case "emergency":
             box, hours, by = text(request, "box"), number(request, "hours"), text(request, "by")
             return devices.set_emergency(config, box, hours, by, now), {}
+        case "declare-blue":
+            numbers = request.get("blue")
+            if not isinstance(numbers, list) or not all(type(x) is int for x in numbers):
+                raise Refused("bad-request")
+            return fleet.declare_blue(config, text(request, "box"), tuple(numbers)), {}
         case "set-policy":
             changes = request.get("changes")
             if not (changes is None or isinstance(changes, dict)):

@@ -34,7 +34,7 @@ STAFF = frozenset(
     {
         "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
         "add-desktop", "remove-desktop", "devices", "add-device", "remove-device", "import-devices", "emergency",
-        "set-policy", "set-oldest", "start-update", "stop-update",
+        "set-policy", "declare-blue", "set-oldest", "start-update", "stop-update",
     }
 )  # fmt: skip
 INTAKE = frozenset({"enrol", "whois", "assignment", "time", "sign-check"})
@@ -321,6 +321,7 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
                 "any_laptop_until": devices.emergency_end(x.emergencies),
                 "policy": dump_masked(policy.of_box(config, x)),
                 "own_policy": x.policy is not None,
+                "blue": list(x.blue),
                 "update_to": x.update_to,
                 "update_now": x.update_now,
                 "update_order": x.update_order,

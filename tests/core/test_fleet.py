@@ -321,3 +321,29 @@ def test_versions_only_grow_and_every_change_a_box_should_hear_of_has_a_new_one(
             ]
             assert told[0] == told[1] or new.version > old.version
             assert old.state is BoxState.ACTIVE or new.state is BoxState.REVOKED
+
+
+# ------------------------------------------------------------------------------------------ sockets
+
+
+def test_declared_sockets_are_in_the_boxs_next_paper_and_a_repeat_changes_nothing() -> None:
+    config, box, _ = enrolled()
+    assert fleet.assignment_of(config, box, NOW).blue == ()
+    declared = fleet.declare_blue(config, box.name, (3, 1))
+    record = declared.boxes[0]
+    assert (record.blue, record.version) == ((1, 3), box.version + 1)
+    assert fleet.assignment_of(declared, record, NOW).blue == (1, 3)
+    assert fleet.declare_blue(declared, box.name, (1, 3)) is declared
+
+
+@pytest.mark.parametrize("blue", [(), (0,), (-1,), (17,), (1, 1), tuple(range(1, 18))])
+def test_no_blue_socket_at_all_and_numbers_of_no_socket_are_refused(blue: tuple[int, ...]) -> None:
+    config, box, _ = enrolled()
+    assert refused(lambda: fleet.declare_blue(config, box.name, blue)) == "bad-sockets"
+
+
+def test_a_withdrawn_or_unknown_box_has_no_sockets_to_declare() -> None:
+    config, box, _ = enrolled()
+    assert refused(lambda: fleet.declare_blue(config, "box-0999", (1,))) == "unknown-box"
+    gone = fleet.revoke(config, box.name)
+    assert refused(lambda: fleet.declare_blue(gone, box.name, (1,))) == "revoked"

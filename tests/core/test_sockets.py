@@ -15,6 +15,7 @@ from appliance.core.sockets import (
     MOST_SOCKETS,
     Panel,
     fitted,
+    leaves_both,
     look,
     place_on_bus,
     read_panel,
@@ -175,3 +176,25 @@ def test_each_socket_is_told_with_its_colour_and_number() -> None:
         ("wlan0", "radio", 0, False),
     ]
     assert told[0]["words"]["ja"].startswith("青") and told[2]["words"]["en"].startswith("yellow")
+
+
+@pytest.mark.parametrize(
+    ("blue", "sockets", "wifi", "counts"),
+    [
+        ((1,), 2, False, True),
+        ((2,), 2, False, True),
+        ((1, 3), 3, False, True),
+        ((3,), 2, True, False),  # no line
+        ((3, 4), 2, False, False),
+        ((1, 2), 2, False, False),  # no laptop's way in
+        ((1, 2), 2, True, True),
+        ((1, 2, 9), 2, False, False),
+        ((1,), 1, True, True),
+        ((1,), 1, False, False),
+        ((1,), 0, True, False),
+    ],
+)
+def test_a_declaration_that_leaves_no_line_or_no_way_in_for_laptops_does_not_count(
+    blue: tuple[int, ...], sockets: int, wifi: bool, counts: bool
+) -> None:
+    assert leaves_both(blue, sockets, wifi) is counts
