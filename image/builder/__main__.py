@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from appliance import VERSION
 from image.builder import base, boxes, bundle, disk, initrd, layout, modules, papers, pc, pi, product, root
 from image.builder.run import Failed, chroot, run, say, step
 from image.builder.target import CACHE, CLONE, PYTHON, TARGETS, Target
@@ -39,12 +40,17 @@ def main() -> int:
 
 
 def version_of() -> tuple[str, int]:
-    """Our version and commit, and the commit's time: what an image is named after and dated by."""
+    """Our version and commit, and the commit's time: what an image is named after and dated by. A tree without its history
+    is dated by its newest file."""
     git = ("git", "-c", f"safe.directory={CLONE}", "-C", str(CLONE))
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or run(*git, "log", "-1", "--format=%ct"))
+    if (CLONE / ".git").exists():
+        commit, made = run(*git, "log", "-1", "--abbrev=8", "--format=%h %ct").split()
+    else:
+        files = (x for name in ("appliance", "webui", "image") for x in (CLONE / name).rglob("*.*"))
+        commit, made = "", str(int(max(x.stat().st_mtime for x in files)))
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or made)
     day = time.strftime("%Y%m%d%H%M", time.gmtime(epoch))
-    commit = run(*git, "rev-parse", "--short=8", "HEAD").strip()
-    return f"0.1.0-{day}-{commit}", epoch
+    return "-".join(filter(None, (VERSION, day, commit))), epoch
 
 
 def build(target: Target, asked: argparse.Namespace) -> None:

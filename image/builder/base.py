@@ -80,6 +80,7 @@ def _make(target: Target, tar: Path) -> None:
         "--skip=essential/unlink",
         '--aptopt=Apt::Install-Recommends "false"',
         '--aptopt=Acquire::Languages "none"',
+        '--aptopt=Acquire::Retries "5"',
         *(f"--dpkgopt={x}" for x in LEFT_OUT),
         *options,
         *(("--include=?essential",) if target.foreign else ()),
