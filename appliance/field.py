@@ -19,9 +19,10 @@ from appliance.core.codec import Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import refusals
 from appliance.core.enrolment import open_signed
-from appliance.core.firewall import MARK, boot
+from appliance.core.firewall import boot
 from appliance.core.identity import Identity
 from appliance.core.machine import Desired, Firewall, Machine, Observed
+from appliance.core.marks import MARK
 from appliance.core.model import (
     OPEN_PHASES,
     Assignment,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import select
 import socket
 import struct
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from appliance.core.firewall import LOOKUP_MARK
+from appliance.core.marks import LOOKUP_MARK
 from appliance.core.router_advert import is_answer, question, read_advert
 
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
@@ -135,7 +134,7 @@ class Listener:
         self._close_lookup()
         if lease is None:
             return
-        self._number = secrets.randbits(16)
+        self._number = int.from_bytes(os.urandom(2), "big")
         channel = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._link.encode())

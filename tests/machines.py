@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from appliance.core import fleet
 from appliance.core.enrolment import ticket_text
 from appliance.core.identity import Identity
-from appliance.core.machine import LaptopLease, Lease, Machine
+from appliance.core.lease import Lease
+from appliance.core.machine import LaptopLease, Machine
 from appliance.core.model import (
     Assignment,
     BoxKeys,

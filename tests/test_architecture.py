@@ -153,6 +153,19 @@ def test_the_courier_is_a_small_process_of_the_standard_library() -> None:
     assert outside - {"__future__", "appliance"} <= set(sys.stdlib_module_names)
 
 
+def test_the_listener_to_routers_carries_little_of_us() -> None:
+    """There is one for each line: what it would import without need is memory and time at the start."""
+    needed = {
+        "core/lease.py",
+        "core/marks.py",
+        "core/router_advert.py",
+        "core/__init__.py",
+        "router_listener.py",
+        "__init__.py",
+    }
+    assert reached("appliance/router_listener.py") <= {f"appliance/{x}" for x in needed}
+
+
 # ---------------------------------------------------------------------------------- outside programs
 
 

@@ -31,6 +31,7 @@ from appliance.core.machine import (
     Tunnel,
     Uplink,
 )
+from appliance.core.marks import CHECK_MARK, LOOKUP_MARK, MARK, PLACED_MARK, SCOUT_MARK, SIGN_IN_MARK
 from appliance.core.model import (
     OPEN_PHASES,
     AccessPoint,
@@ -183,7 +184,7 @@ def _box_tunnel(
         namespace=machine.field,
         private_key=selves.private,
         public_key=selves.public,
-        mark=firewall.MARK,
+        mark=MARK,
         peers=(
             Peer(
                 public_key=hub_key,
@@ -325,10 +326,10 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
     """The deaf bridge first: whatever comes in from the LAN finds no route in this namespace, not even to the
     machine's own addresses. Then those addresses, then the tunnel's packets by their mark."""
     marks = (
-        (TUNNEL_RULE, firewall.MARK),
-        (SCOUT_RULE, firewall.SCOUT_MARK),
-        (PLACED_RULE, firewall.PLACED_MARK),
-        (LOOKUP_RULE, firewall.LOOKUP_MARK),
+        (TUNNEL_RULE, MARK),
+        (SCOUT_RULE, SCOUT_MARK),
+        (PLACED_RULE, PLACED_MARK),
+        (LOOKUP_RULE, LOOKUP_MARK),
     )
     here = machine.outside
     return frozenset(
@@ -354,8 +355,8 @@ def _box_rules(machine: Machine) -> frozenset[Rule]:
 
 def _portal_rules(machine: Machine, check: portal.Check | None, hole: Hole | None) -> frozenset[Rule]:
     """Their packets are bound to one line; this table has its route. There only while they may leave at all."""
-    marks = [firewall.CHECK_MARK] if check else []
-    marks += [firewall.SIGN_IN_MARK] if hole else []
+    marks = [CHECK_MARK] if check else []
+    marks += [SIGN_IN_MARK] if hole else []
     return frozenset(
         Rule(namespace=machine.outside, preference=PORTAL_RULE + i, table=TUNNEL_TABLE, mark=x)
         for i, x in enumerate(marks)

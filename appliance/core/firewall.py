@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance.core.machine import Hole
+from appliance.core.marks import CHECK_MARK, LOOKUP_MARK, MARK, PLACED_MARK, SCOUT_MARK, SIGN_IN_MARK
 from appliance.core.model import OPEN_PHASES, Phase
 from appliance.core.ruleset import (
     BACK,
@@ -27,12 +28,6 @@ from appliance.core.ruleset import (
     untracked,
 )
 
-MARK = 0x4E52  # "NR": the tunnel's own UDP packets carry it
-SCOUT_MARK = 0x4E53  # and the scout's this: they are bound to one uplink and never copied
-PLACED_MARK = 0x4E54  # a packet of the tunnel whose line was decided (steer.py)
-LOOKUP_MARK = 0x4E55  # questions to a line's own name server: HQ's name, the NAT64's prefix
-CHECK_MARK = 0x4E56  # HQ's check of a line, outside the tunnel
-SIGN_IN_MARK = 0x4E57  # one phone on its way to a line's sign-in page
 SIGN_IN_PORT, SIGN_IN_DNS_PORT = 8480, 8453  # where the relay waits for it in the field namespace
 SIGN_IN_LASTS = "10m"  # the rules close by themselves, whoever has died
 CHECK_PORT = 80

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from appliance.core.lease import Lease
 from appliance.core.model import NetworkClass, Phase, Reason, Secret
 from appliance.core.radio import Heard, Radio
 
@@ -61,20 +62,6 @@ class Rule:
     blackhole: bool = False
     user: int = 0  # only what this uid sends
     family: int = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """What a mobile router said on one uplink, after the value grammar let it pass; of IPv4 or of IPv6."""
-
-    link: str
-    address: str  # with prefix length
-    gateway: str
-    dns: tuple[str, ...] = ()
-    nat64: str = ""  # the prefix by which an IPv6 line reaches IPv4 addresses
-    portal: bool = False  # it says itself that there is a sign-in page (RFC 8910)
-    obtained: float = 0.0
-    seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

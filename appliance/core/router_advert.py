@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 
-from appliance.core.machine import Lease
+from appliance.core.lease import Lease
 
 NAME = "ipv4only.arpa"
 _WELL_KNOWN = (ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171"))  # RFC 7050

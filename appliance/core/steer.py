@@ -11,8 +11,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from appliance.core.firewall import MARK, PLACED_MARK
 from appliance.core.machine import Uplink
+from appliance.core.marks import MARK, PLACED_MARK
 
 TABLE, EGRESS = "ip noroshi-steer", "netdev noroshi-steer"
 _TUNNEL = f"meta mark {{ {MARK:#x}, {PLACED_MARK:#x} }}"

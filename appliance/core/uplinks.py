@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.core.machine import HubProbe, Lease, LineProbe, LineState, Machine, Observed, Tunnel, Uplink
+from appliance.core.lease import Lease
+from appliance.core.machine import HubProbe, LineProbe, LineState, Machine, Observed, Tunnel, Uplink
 from appliance.core.model import Config, LineWishes, Policy, Secret
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up

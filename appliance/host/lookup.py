@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from appliance.core.firewall import LOOKUP_MARK
+from appliance.core.marks import LOOKUP_MARK
 from appliance.core.names import AAAA, NO_QUESTIONS, A, Questions, addresses, question
 from appliance.host.namespaces import inside
 

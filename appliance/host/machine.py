@@ -15,11 +15,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core import plan as steps
 from appliance.core.desired import BRIDGE
+from appliance.core.lease import Lease
 from appliance.core.machine import (
     Desired,
     Failure,
     HubProbe,
-    Lease,
     Machine,
     Observed,
     PortalProbe,

@@ -14,7 +14,8 @@ from pyroute2.ethtool.ethtool import Ethtool
 from pyroute2.ethtool.ioctl import EthtoolError
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.core.machine import Address, Bridge, Lease, Link, Route, Rule
+from appliance.core.lease import Lease
+from appliance.core.machine import Address, Bridge, Link, Route, Rule
 from appliance.host import hardware, namespaces, radio
 from appliance.host.namespaces import identity, inside
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.core.firewall import CHECK_MARK
 from appliance.core.machine import Finding, PortalProbe
+from appliance.core.marks import CHECK_MARK
 from appliance.core.portal import CHECK_PATH, CHECK_PORT, MOST_OCTETS, Check, read_answer
 from appliance.host.namespaces import inside
 

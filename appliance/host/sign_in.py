@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from appliance.core.access_point import WIZARD_ADDRESS
-from appliance.core.firewall import SIGN_IN_DNS_PORT, SIGN_IN_MARK, SIGN_IN_PORT
+from appliance.core.firewall import SIGN_IN_DNS_PORT, SIGN_IN_PORT
 from appliance.core.machine import Hole
+from appliance.core.marks import SIGN_IN_MARK
 from appliance.core.portal import LASTS
 from appliance.host.namespaces import inside
 

@@ -14,13 +14,13 @@ from typing import assert_never
 from appliance.core import plan as steps
 from appliance.core.codec import digest
 from appliance.core.desired import BRIDGE
+from appliance.core.lease import Lease
 from appliance.core.machine import (
     Bridge,
     Desired,
     DesktopProbe,
     Failure,
     HubProbe,
-    Lease,
     LineProbe,
     Link,
     Machine,

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from appliance.core.firewall import SCOUT_MARK
 from appliance.core.ladder import split
+from appliance.core.marks import SCOUT_MARK
 from appliance.host.namespaces import inside
 
 MOST = 2048  # octets of an answer that is read

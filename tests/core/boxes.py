@@ -9,7 +9,8 @@ from appliance.core.desired import field_box
 from appliance.core.desired_hub import hub
 from appliance.core.desktops import refusals
 from appliance.core.devices import by_mac, hosts_file, seats, seats_of
-from appliance.core.machine import Desired, Lease, Machine, Observed, Status
+from appliance.core.lease import Lease
+from appliance.core.machine import Desired, Machine, Observed, Status
 from appliance.core.model import Config, HubConfig, Phase, Reason
 from appliance.core.plan import plan
 from appliance.core.radio import Radio

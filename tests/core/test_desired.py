@@ -8,9 +8,9 @@ import pytest
 
 from appliance.core import fleet
 from appliance.core.desired import field_box, hub_address, tunnel_address
-from appliance.core.firewall import MARK
 from appliance.core.ladder import Standing
 from appliance.core.machine import Status
+from appliance.core.marks import MARK
 from appliance.core.model import Config, MissionKind, Phase, Reason
 from tests import machines
 from tests.core.boxes import CONFIGS, MACHINES, box_in, desired_box, desired_hub, start

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from appliance.core import path_mtu
-from appliance.core.machine import Lease, PathProbe, Uplink
+from appliance.core.lease import Lease
+from appliance.core.machine import PathProbe, Uplink
 from appliance.core.path_mtu import BOTTOM, START, STEP, TOP, Search, answered, missed
 
 LEASE = Lease(link="eth0", address="192.168.1.100/24", gateway="192.168.1.1")

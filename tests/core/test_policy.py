@@ -10,10 +10,10 @@ import pytest
 
 from appliance.core import commands, fleet, policy
 from appliance.core.codec import dump_private, load
+from appliance.core.lease import Lease
 from appliance.core.machine import (
     Desired,
     HubProbe,
-    Lease,
     Link,
     Machine,
     Observed,

@@ -10,6 +10,7 @@ import pytest
 from appliance.core import firewall, portal
 from appliance.core.enrolment import sign
 from appliance.core.machine import Finding, Hole, HubProbe, Observed, PortalProbe, Status, Uplink
+from appliance.core.marks import CHECK_MARK, SIGN_IN_MARK
 from appliance.core.model import Assignment, LineEntrance, LineKind, Phase, Policy, Reason
 from appliance.core.portal import Check
 from appliance.core.uplinks import read_lease
@@ -216,12 +217,10 @@ def test_the_rules_name_one_phone_and_close_by_themselves() -> None:
     ways = ("eth0",), [("203.0.113.10", 51820)]
     opened = firewall.outside(*ways, hole=HOLE)
     assert '"eth0" timeout 10m' in opened and "udp dport 53" in opened
-    assert f"{firewall.SIGN_IN_MARK:#x}" not in firewall.outside(*ways)
+    assert f"{SIGN_IN_MARK:#x}" not in firewall.outside(*ways)
 
 
 def test_the_check_may_reach_hqs_port_80_and_nothing_else() -> None:
     ruleset = firewall.outside(("eth0",), [("203.0.113.10", 51820)], check=("eth0", "203.0.113.10"))
-    lines = [x.strip() for x in ruleset.splitlines() if f"{firewall.CHECK_MARK:#x}" in x]
-    assert lines == [
-        f'meta mark {firewall.CHECK_MARK:#x} oifname "eth0" ip daddr 203.0.113.10 tcp dport 80 accept'
-    ]
+    lines = [x.strip() for x in ruleset.splitlines() if f"{CHECK_MARK:#x}" in x]
+    assert lines == [f'meta mark {CHECK_MARK:#x} oifname "eth0" ip daddr 203.0.113.10 tcp dport 80 accept']

@@ -14,13 +14,13 @@ from appliance.core.desktop_profiles import Profile
 from appliance.core.enrolment import verify_text
 from appliance.core.firewall import boot
 from appliance.core.identity import Identity
+from appliance.core.lease import Lease
 from appliance.core.logbook import Line
 from appliance.core.machine import (
     Answer,
     DesktopProbe,
     Firewall,
     HubProbe,
-    Lease,
     LineProbe,
     LineState,
     Link,
