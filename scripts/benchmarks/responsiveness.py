@@ -34,6 +34,7 @@ SCREEN_PORT, BULK_PORT = 5900, 443
 DEPTH = 400_000  # octets that the router's queue holds: a second at 3 Mbit/s, three at 1 Mbit/s
 IDLE, LEARN, WATCH = 4.0, 12.0, 30.0  # seconds: of the idle line, until the rate is known, and measured
 AT_MOST = 30.0  # ms
+AWAY = ("netem", "delay", "15ms", "limit", "5000")  # each way, as far as a mobile carrier's network is
 CONNECTIONS = 4  # each way
 
 
@@ -157,25 +158,35 @@ def wait_for_desktops(here: Place) -> None:
 
 def restart(here: Place, kept: bool) -> None:
     """The box's daemon anew, with queue control or without; the kernel keeps what it made."""
-    machine = machines.table(here)["box"]
-    note = machine.folder(here, "state") / "machine.json"
     for value in (False, kept):  # off in between: what was learnt of the last line is forgotten
-        note.write_text(json.dumps({**machine.told, "keeps_rates": value}))
+        stand.tell_the_box(here, {"keeps_rates": value})
         processes.end(here, "box", patience=5.0)
         machines.power_on(here, "box")
         machines.wait_for_door(here, "box")
-        stand.wait_for_phase(here, "PROTECTED")
+        stand.wait_for_phase(here, *stand.OPEN)
         wait_for_desktops(here)
+
+
+def far(here: Place) -> bool:
+    """Router A's line gets a distance, both ways; False where this kernel has no netem."""
+    router = here.namespace("router-a")
+    try:
+        for link in ("lan0", "wan0"):
+            run(*within(router, ("tc", "qdisc", "replace", "dev", link, "root", "handle", "1:", *AWAY)))
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager
 def narrowed(here: Place, line: Line) -> Iterator[None]:
-    """Router A's line at this speed, with a queue that is too long."""
+    """Router A's line at this speed, with a queue that is too long, behind its distance."""
     router = here.namespace("router-a")
+    place = ("parent", "1:") if far(here) else ("root",)
     for link, rate in (("lan0", line.down), ("wan0", line.up)):
         if rate:
             shape = ("tbf", "rate", rate, "burst", "3000", "limit", str(DEPTH))
-            run(*within(router, ("tc", "qdisc", "replace", "dev", link, "root", *shape)))
+            run(*within(router, ("tc", "qdisc", "replace", "dev", link, *place, *shape)))
     try:
         yield
     finally:

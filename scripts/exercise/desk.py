@@ -42,8 +42,9 @@ class Desk:
     fingerprint: str  # SHA-256 of the TLS certificate, lower-case hex without colons
 
 
-def start(place: Place, *, patience: float = 30.0) -> Desk:
-    """Start xrdp, wait for its greeting, and log the user's session on. Returns when it can be opened."""
+def start(place: Place, *, patience: float = 30.0, session: bool = True) -> Desk:
+    """Start xrdp, wait for its greeting, and log the user's session on. Returns when it can be opened. Without a
+    session it only greets, which is all that a box looks at."""
     folder = place.folder("desk", mode=0o700)
     password = secrets.token_urlsafe(12)
     run(
@@ -80,7 +81,8 @@ def start(place: Place, *, patience: float = 30.0) -> Desk:
     secret.touch(mode=0o600)
     secret.write_text(json.dumps(asdict(desk)))
     (folder / "hash").write_text(run("openssl", "passwd", "-6", "-stdin", text=password).strip())
-    (folder / "start").write_text(f"{password} {SIZE[0]}x{SIZE[1]} #{bytes(BACKGROUND).hex()}")
+    shown = f"{password} {SIZE[0]}x{SIZE[1]} #{bytes(BACKGROUND).hex()}"
+    (folder / "start").write_text(shown if session else "")
     inside = (
         *(
             "unshare",
@@ -96,7 +98,8 @@ def start(place: Place, *, patience: float = 30.0) -> Desk:
     )
     processes.start(place, "desk", within(place.namespace("desk"), inside, mounts=False))
     wait_until_it_greets(place, "desk", patience=patience)
-    _wait_for_session(place, folder, patience)
+    if session:
+        _wait_for_session(place, folder, patience)
     return desk
 
 

@@ -205,7 +205,18 @@ def log_on(password: str, geometry: str) -> None:
     os.close(reading)
 
 
-def main(folder: Path, password: str, geometry: str, background: str) -> None:
+def open_session(password: str, geometry: str, background: str) -> None:
+    script("session", SESSION.format(background=background))
+    script("banner", BANNER)
+    script("clock", CLOCK)
+    log_on(password, geometry)
+    while not (HOME / "painted").exists():
+        time.sleep(0.02)
+    (KEPT / "painted").touch()
+
+
+def main(folder: Path, told: tuple[str, ...]) -> None:
+    """`told`: the session's password, geometry and background; () for no session."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     cover(folder)
@@ -214,18 +225,13 @@ def main(folder: Path, password: str, geometry: str, background: str) -> None:
     replace("/etc/pam.d/xrdp-sesman", PAM)
     replace("/etc/xrdp/xrdp.ini", XRDP)
     replace("/etc/xrdp/sesman.ini", SESMAN)
-    script("session", SESSION.format(background=background))
-    script("banner", BANNER)
-    script("clock", CLOCK)
     subprocess.Popen(("xrdp-sesman", "-n"))
     subprocess.Popen(("xrdp", "-n"))
-    log_on(password, geometry)
-    while not (HOME / "painted").exists():
-        time.sleep(0.02)
-    (KEPT / "painted").touch()
+    if told:
+        open_session(*told)
     while True:  # process 1 collects every orphan
         os.wait()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *Path(sys.argv[1], "start").read_text().split())
+    main(Path(sys.argv[1]), tuple(Path(sys.argv[1], "start").read_text().split()))

@@ -75,6 +75,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxSessions 64
 TEXT
+umask 022
 nsenter --net=/run/netns/{SPACE} -- /usr/sbin/sshd -f /run/{SPACE}/sshd_config
 %s
 echo 'bench: ready'

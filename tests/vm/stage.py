@@ -39,7 +39,6 @@ class Stage:
     scene: str = ""
     cuts: int = 1200  # power cuts that are looked at, and booted
     boots: int = 10
-    runs: int = 3  # samples of each figure
     accelerator: str = "tcg,thread=multi"
 
     # ------------------------------------------------------------------------------- what was found

@@ -43,7 +43,8 @@ MODULES = (
     ),
 )
 ROOT, ABOVE = "/run/lent", "/run/above"
-PACE = 12  # an emulated processor on a shared machine
+PACE = 25  # an emulated processor on a shared machine
+PAIRS = 9  # whatever else the machine does comes and goes within seconds: the median of many
 LEND = f"""\
 set -e
 for module in {" ".join(MODULES)}; do modprobe -q $module || echo "no $module"; done
@@ -56,6 +57,8 @@ for x in run tmp var/tmp; do mount -t tmpfs -o mode=1777,size=512M tmpfs {ROOT}/
 mount -t proc proc {ROOT}/proc
 mount -t sysfs sysfs {ROOT}/sys
 mount --rbind /dev {ROOT}/dev
+mkdir -p {ROOT}{CLONE}
+mount --bind /run/host{CLONE} {ROOT}{CLONE}
 echo lent
 """
 
@@ -69,13 +72,17 @@ def play(stage: Stage) -> None:
         site.power_on()
         site.guest.wait_for_shell(BOOT)
         # The box itself would only take processor time from what is measured.
-        site.guest.tell("systemctl", "stop", "noroshi.service", timeout=120)
+        site.guest.tell("systemctl", "stop", "noroshi.service", "noroshi-screen.service", timeout=120)
         stage.tell(site.guest.succeed("sh", "-c", LEND, timeout=180).strip())
-        for name, runs in (("throughput", stage.runs), ("responsiveness", 1)):
-            note(stage, name, measure(stage, site.guest, name, runs))
+        for name, runs in (("throughput", PAIRS), ("responsiveness", 1)):
+            told, found = measure(stage, site.guest, name, runs)
+            stage.check(f"{name} was measured to its end", bool(found["figures"]))
+            note(stage, name, found)
+        stage.check("CAKE held the narrow lines", "held by CAKE" in told and "held by HTB" not in told)
 
 
-def measure(stage: Stage, guest: Any, name: str, runs: int) -> dict[str, Any]:
+def measure(stage: Stage, guest: Any, name: str, runs: int) -> tuple[str, dict[str, Any]]:
+    """What it said, and its figures."""
     out = f"/tmp/{name}.json"
     python = os.path.realpath(CLONE / ".venv") + "/bin/python"
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -94,7 +101,7 @@ def measure(stage: Stage, guest: Any, name: str, runs: int) -> dict[str, Any]:
         raise RuntimeError(f"{name} ended with {code}")
     found: dict[str, Any] = json.loads(guest.succeed("cat", f"{ROOT}{out}"))
     (stage.shots / f"{name}.json").write_text(json.dumps(found, indent=1))
-    return found
+    return told, found
 
 
 def note(stage: Stage, name: str, found: dict[str, Any]) -> None:
