@@ -48,6 +48,7 @@ def box(number: int, **changes: Any) -> dict[str, Any]:
         "any_laptop_until": 0.0,
         "policy": POLICY,
         "own_policy": False,
+        "blue": [],
         "handshake": 0.0,
         "endpoint": "198.51.100.2:40000",
     }
@@ -245,6 +246,12 @@ class FakeHub:
         record = self._box(box)
         record["own_policy"] = changes is not None
         record["policy"] = POLICY | (changes or {})
+        return {}
+
+    def do_declare_blue(self, box: str, blue: list[int], by: str) -> dict[str, Any]:
+        if not blue:
+            raise Refusal("bad-sockets")
+        self._box(box)["blue"] = blue
         return {}
 
     def do_whois(self, address: str) -> dict[str, Any]:

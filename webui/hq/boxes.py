@@ -19,6 +19,7 @@ from webui.language import gettext as _
 
 views = Blueprint("boxes", __name__, url_prefix="/boxes")
 MOST_HOURS = 24 * 365
+SOCKETS = range(1, 7)  # the page has no more; `noroshi hq sockets` takes any
 
 
 def _page(name: str, problem: str = "") -> str:
@@ -38,6 +39,7 @@ def _page(name: str, problem: str = "") -> str:
         steps=timeline.steps(box.milestones),
         kinds=list(MissionKind),
         policy=policy,
+        sockets=SOCKETS,
         there=there,
         updating=updates.progress(record, there.software if there else None),
         now=board.now,
@@ -92,6 +94,17 @@ def set_policy(name: str) -> Response:
     changes = None if "fleet" in request.form else policy.changes_in(request.form)
     desk().ask("set-policy", box=name, changes=changes, by=my_name())
     note("set-policy", name, policy.in_short(changes))
+    return redirect(url_for("boxes.page", name=name), 303)
+
+
+@views.post("/<name>/sockets")
+@serves(Role.OFFICER)
+@again(_page)
+def declare_blue(name: str) -> Response:
+    """Which sockets are for lines, from the box's next start; the numbers that are not ticked are for laptops."""
+    blue = [x for x in SOCKETS if str(x) in request.form.getlist("blue")]
+    desk().ask("declare-blue", box=name, blue=blue, by=my_name())
+    note("declare-blue", name, " ".join(map(str, blue)))
     return redirect(url_for("boxes.page", name=name), 303)
 
 
