@@ -82,6 +82,12 @@ class Client:
             return
         processes.signal_to(running, signal.SIGUSR1)
 
+    def leave(self) -> None:
+        """Give the address back, as a laptop does that is shut down properly."""
+        running = processes.recorded(self.place, self._name)
+        if running is not None:
+            processes.signal_to(running, signal.SIGUSR2)
+
     def pull_cable(self) -> None:
         run("ip", "-n", self.place.namespace(self.machine), "link", "set", LINK, "down")
 

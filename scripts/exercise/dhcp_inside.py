@@ -1,7 +1,7 @@
 """In a laptop's or a phone's namespace: udhcpc, with the one habit it lacks. A cable that comes back asks again.
 
-Arguments: the link, and the name to give to the server. SIGUSR1 does what a cable put in again does. Uses the
-standard library only.
+Arguments: the link, and the name to give to the server. SIGUSR1 does what a cable put in again does, SIGUSR2
+gives the address back and asks for none. Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -60,12 +60,16 @@ def main(link: str, name: str) -> None:
         client.send_signal(signal.SIGUSR2)  # forget the address
         client.send_signal(signal.SIGUSR1)  # and ask for one
 
+    def leave(*_: object) -> None:
+        client.send_signal(signal.SIGUSR2)
+
     def end(*_: object) -> None:
         client.terminate()
         client.wait()
         os._exit(0)
 
     signal.signal(signal.SIGUSR1, ask_again)
+    signal.signal(signal.SIGUSR2, leave)
     signal.signal(signal.SIGTERM, end)
     connected = True
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm.scenes import cuts, joining, prepared, quick, speed, survival, wifi
+from tests.vm.scenes import cuts, joining, prepared, quick, rollback, speed, survival, update, wifi
 from tests.vm.stage import Stage
 
 
@@ -34,6 +34,16 @@ SCENES = (
         name="power-cuts",
         line="every write recorded, more than a thousand cuts looked at, some of them booted",
         play=cuts.play,
+    ),
+    Scene(
+        name="update",
+        line="bundles refused, a good one fetched through the tunnel, tried and confirmed; probes all the time",
+        play=update.play,
+    ),
+    Scene(
+        name="rollback",
+        line="two that do not work, by a USB stick: tried once, left again after ten and fifteen minutes",
+        play=rollback.play,
     ),
     Scene(
         name="speed",

@@ -23,7 +23,7 @@ from scripts.exercise.place import Place
 from tests.vm import control, hardware
 from tests.vm.hardware import Hardware
 
-NAME, SHELL = "vm", "vm-shell"
+NAME, SHELL, STICK = "vm", "vm-shell", "stick"
 HOME = ("nsenter", "--net=/proc/1/ns/net", "--")  # sshd lives in a namespace of its own
 
 
@@ -112,6 +112,26 @@ class Guest:
     def cable(self, number: int, *, there: bool) -> None:
         """Pull the cable of a socket, or put it in: the guest sees its carrier."""
         self.qmp("set_link", name=f"socket{number}", up=there)
+
+    def plug_stick(self, image: Path) -> None:
+        """Into one of its sockets for sticks (`Hardware.usb`)."""
+        file = {"driver": "file", "filename": str(image)}
+        self.qmp("blockdev-add", **{"driver": "raw", "node-name": STICK, "file": file})
+        stick = {"driver": "usb-storage", "id": STICK, "drive": STICK, "bus": f"{hardware.USB}.0"}
+        self.qmp("device_add", **stick, removable=True)
+
+    def pull_stick(self) -> None:
+        """It is gone for the guest at once; QEMU lets go of the file a moment later."""
+        self.qmp("device_del", id=STICK)
+
+        def free() -> bool:
+            try:
+                self.qmp("blockdev-del", **{"node-name": STICK})
+            except RuntimeError:
+                return False
+            return True
+
+        self._until("keeps the stick", free, 30)
 
     def reset(self) -> None:
         self.qmp("system_reset")

@@ -15,6 +15,7 @@ from pathlib import Path
 CONTROL_MAC = "52:54:00:6e:00:fe"
 CONTROL_ADDRESS = "10.0.2.15"  # what QEMU's user network forwards to unless told otherwise
 MAC = "52:54:00:6e:00:{:02x}"
+USB = "usb"
 FIRST_SLOT = 4  # PCI slots of the sockets begin here: they are enp0s4, enp0s5, …
 # What the kernel's ciphers for WireGuard look for, and nothing that is slow to emulate. Halves of a feature (aes without
 # pclmulqdq, avx without xsave) make Linux trip over its own checks.
@@ -49,6 +50,7 @@ class Hardware:
     share: Path | None = None  # a folder of this machine that the guest may read
     accelerator: str = "tcg,thread=multi"
     screen: bool = False  # a monitor is plugged in
+    usb: bool = False  # it has sockets for sticks
     kernel: Path | None = None  # boots this instead of what is on the disk, with `initrd` and `append`
     initrd: Path | None = None
     append: str = ""
@@ -72,6 +74,8 @@ def command(x: Hardware) -> list[str]:
     ]
     if x.screen:
         argv += ["-device", "bochs-display,xres=1280,yres=800,addr=0x1d"]
+    if x.usb:
+        argv += ["-device", f"qemu-xhci,id={USB},addr=0x1c"]
     if not x.accelerator.startswith("tcg"):
         # Emulated on a busy machine, a guest may stand still for longer than its watchdog waits, and be reset for it.
         argv += ["-device", "i6300esb", "-watchdog-action", "reset"]

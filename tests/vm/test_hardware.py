@@ -27,6 +27,7 @@ def after(argv: list[str], option: str) -> list[str]:
         ({}, "-accel", "tcg,thread=multi"),
         ({"accelerator": "kvm"}, "-accel", "kvm"),
         ({"memory": 512}, "-m", "512"),
+        ({"usb": True}, "-device", "qemu-xhci,id=usb,addr=0x1c"),
         ({"processors": 4}, "-smp", "4"),
         ({"clock": "1970-01-01T00:00:00"}, "-rtc", "base=1970-01-01T00:00:00"),
         ({}, "-device", "nvme,drive=image,serial=NOROSHI0001,addr=0x3,bootindex=0"),

@@ -62,7 +62,7 @@ def wanted(asked: argparse.Namespace, subject: type[Subject]) -> list[Case]:
 def listing() -> str:
     lines = []
     for each in ROWS:
-        state = f"not yet: {each.not_yet}" if each.not_yet else " ".join(each.phases)
+        state = f"on the booted image: {each.elsewhere}" if each.elsewhere else " ".join(each.phases)
         lines.append(f"{each.name:<48} {state}")
     return "\n".join(lines)
 

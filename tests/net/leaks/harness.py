@@ -49,7 +49,7 @@ def cases(subject: type[Subject], rows: tuple[Row, ...] = ROWS) -> Iterator[Case
             way = f" ({subject.ways[phase]})" if phase in subject.ways else ""
             yield Case(row=f"{subject.phases[number - 1]} → {phase}{way}", phase=phase, arrives=True)
         for row in rows:
-            if not row.not_yet and phase in (row.phases if ours else row.theirs):
+            if not row.elsewhere and phase in (row.phases if ours else row.theirs):
                 yield Case(row=row.name, phase=phase)
 
 

@@ -30,7 +30,7 @@ class Row:
     common: Callable[[Subject], None] | None = None  # how, for both
     chatter: bool = False  # without rules the kernel announces its own multicast groups
     box_is_open: tuple[str, ...] = field(default=())  # namespaces whose own processes are not fired from
-    not_yet: str = ""  # why nobody can try it
+    elsewhere: str = ""  # what plays it, with the same volleys and taps, where namespaces cannot
 
 
 ROWS: tuple[Row, ...] = (
@@ -77,5 +77,5 @@ ROWS: tuple[Row, ...] = (
     Row(name="sign-in hole: its time is over, nobody mends", phases=("SIGN_IN",), act=holes.time_is_over),
     Row(name="sign-in hole: daemon SIGKILL", phases=("SIGN_IN",), act=holes.daemon_killed),
     Row(name="sign-in hole: ended by the person", phases=("SIGN_IN",), act=holes.ended),
-    Row(name="software upgrade", phases=("PROTECTED",), not_yet="needs the image"),
+    Row(name="software upgrade", phases=("PROTECTED",), elsewhere="sudo scripts/test-image pc --scene update --scene rollback"),
 )  # fmt: skip

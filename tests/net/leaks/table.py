@@ -27,6 +27,8 @@ NOTES = """
 * *outside rules flushed*, *all rules flushed*: nothing is fired by the box's own processes in the machine's own namespace
   while its rules are away. Structure does not close these: a process that binds to an uplink may use it until the next
   turn has put the rules back. Laptops and everything in the field namespace stay closed.
+* *on the booted image*: that command fires the same volleys and reads the same taps; its findings are in
+  [image-proof.md](image-proof.md), not in the counts above.
 * *clock*: the daemon's clock; wireguard-go dates its handshakes by the kernel's, which no test here may set.
 * Compared are routing set-ups that people use, each as its own documents say, with a LAN behind: `wg-quick` with
   AllowedIPs 0.0.0.0/0 and the kill switch of wg-quick(8), for IPv6, too; "RaspAP's kind" with what RaspAP's installer
@@ -52,10 +54,11 @@ def markdown(outcomes: Sequence[Outcome], about: dict[str, Any]) -> str:
         cells = [_cell(found.get((row, phase, x))) for x in subjects]
         text.append(f"| {row} | {phase} | {' | '.join(cells)} | {command(row, phase)} |")
     for each in ROWS:
-        if each.not_yet:
-            told = f"not yet: {each.not_yet}"
+        if each.elsewhere:
+            told = "on the booted image"
+            cells = [told, *("—" for _ in subjects[1:])]
             text.append(
-                f"| {each.name} | {', '.join(each.phases)} | {told} |{' — |' * (len(subjects) - 1)} |"
+                f"| {each.name} | {', '.join(each.phases)} | {' | '.join(cells)} | `{each.elsewhere}` |"
             )
     text += [NOTES, *_reasons(ours), *_leaks(outcomes)]
     return "\n".join(text).rstrip() + "\n"
@@ -106,5 +109,7 @@ def data(outcomes: Sequence[Outcome], about: dict[str, Any]) -> dict[str, Any]:
     return {
         **about,
         "rows": [asdict(x) for x in outcomes],
-        "not_yet": [{"row": x.name, "phases": x.phases, "why": x.not_yet} for x in ROWS if x.not_yet],
+        "elsewhere": [
+            {"row": x.name, "phases": x.phases, "command": x.elsewhere} for x in ROWS if x.elsewhere
+        ],
     }

@@ -28,7 +28,7 @@ Shot = tuple[str, str, int, str]  # kind, host, port, "" or the link it is bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """Who fires from where."""
+    """Who fires from where: a namespace by its name, or by its path."""
 
     namespace: str
     uid: int
@@ -84,17 +84,27 @@ def shots(link: str = "", local: str = "", behind: bool = False) -> tuple[Shot, 
 
 def fire(stations: Sequence[Station]) -> None:
     """All stations at once; returns when the last probe was sent."""
-    orders = [
-        {"namespace": f"/run/netns/{x.namespace}", "uid": x.uid, "shots": x.shots, "content": CONTENT}
-        for x in stations
-    ]
     subprocess.run(
         (sys.executable, "-I", "-S", str(INSIDE)),
-        input=json.dumps(orders),
+        input=orders(stations),
         text=True,
         check=False,
         timeout=20,
     )
+
+
+def orders(stations: Sequence[Station]) -> str:
+    """For `volley_inside.py`, on this machine or on another."""
+    found = [
+        {
+            "namespace": str(Path("/run/netns", x.namespace)),
+            "uid": x.uid,
+            "shots": x.shots,
+            "content": CONTENT,
+        }
+        for x in stations
+    ]
+    return json.dumps(found)
 
 
 def from_laptop(namespace: str) -> Station:
