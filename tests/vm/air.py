@@ -28,9 +28,7 @@ def lines(number: int) -> tuple[str, ...]:
     scan = f"ip netns exec {SPACE} iw dev {LINK} scan 2>/dev/null | grep -q '^BSS'"
     return (
         *control.radios(2),
-        "for link in /sys/class/net/*; do",
-        f'    [ "$(cat "$link/address")" != {MAC.format(number + 1)} ] || ip link set "${{link##*/}}" netns {SPACE} name cable',
-        "done",
+        f"take {MAC.format(number + 1)} {SPACE} cable",
         f"link=$(ip netns exec {SPACE} iw dev | sed -n 's/.*Interface //p')",
         f"ip -n {SPACE} link set $link name {LINK} address {ADDRESS}",
         f"ip -n {SPACE} link set {LINK} up",

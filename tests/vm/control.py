@@ -51,15 +51,19 @@ ip netns add {SPACE}
 modprobe {DRIVER}
 find_it() {{
     for link in /sys/class/net/*; do
-        if [ "$(cat "$link/address" 2>/dev/null)" = {CONTROL_MAC} ]; then basename "$link"; fi
+        if [ "$(cat "$link/address" 2>/dev/null)" = "$1" ]; then basename "$link"; fi
     done
 }}
-tries=0
-until link=$(find_it) && [ -n "$link" ] && ip link set "$link" netns {SPACE} name bench0; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ]
-    sleep 0.1
-done
+# take ADDRESS NAMESPACE NAME: the socket of that address, as soon as its driver has found it.
+take() {{
+    tries=0
+    until link=$(find_it "$1") && [ -n "$link" ] && ip link set "$link" netns "$2" name "$3"; do
+        tries=$((tries + 1))
+        [ $tries -lt 300 ]
+        sleep 0.1
+    done
+}}
+take {CONTROL_MAC} {SPACE} bench0
 ip -n {SPACE} address add {CONTROL_ADDRESS}/24 dev bench0
 ip -n {SPACE} link set bench0 up
 ip -n {SPACE} link set lo up

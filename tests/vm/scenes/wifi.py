@@ -230,6 +230,8 @@ def one_radio(stage: Stage, site: Site) -> None:
     join_as_line(site)
     told = until(site, "the line", lambda x: x["wifi_line"]["state"] == "joined" and address_of(x))
     stage.check("one radio: somebody's Wi-Fi becomes a line", bool(address_of(told)), address_of(told))
+    names = [x["ssid"] for x in told["uplinks"] if x["kind"] == "wifi" and x["address"]]
+    stage.check("one radio: and is known by its name", names == [HALL_NETWORK.ssid], " ".join(names))
     now = until(site, "the channel", lambda x: x["wifi"]["on"])["wifi"]
     stage.check("one radio: the access point follows its channel", now["channel"] == channel and now["on"], f"{before} → {now['channel']}")  # fmt: skip
     hall.opens(36)
