@@ -110,14 +110,18 @@ def at_line(config: Config, uplinks: tuple[Uplink, ...]) -> Config:
     return replace(config, assignment=replace(held, endpoints=endpoints))
 
 
+NO_NETWORK = "-"  # neither the open one nor one without a name
+
+
 def judged(uplinks: tuple[Uplink, ...], assignment: Assignment | None) -> tuple[Uplink, ...]:
-    """Every line with what HQ's policy says of it; before a box has joined there is none but the careful one."""
+    """Every line with what HQ's policy says of it; before a box has joined there is none but the careful one. A Wi-Fi that
+    is in no network yet is nobody's: its name is judged once there is one, before anything may leave by it."""
     held = assignment.policy if assignment else Policy()
     wanted = frozenset(x.network for x in assignment.desktops) if assignment else frozenset()
     return tuple(
         replace(
             x,
-            refused=why_refused(held, LineKind(x.kind), x.ssid, wanted),
+            refused=why_refused(held, LineKind(x.kind), x.ssid if x.carrier else NO_NETWORK, wanted),
             lacks=wanted - may_carry(held, LineKind(x.kind)),
         )
         for x in uplinks

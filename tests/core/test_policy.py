@@ -185,6 +185,13 @@ def test_the_open_disaster_wifi_is_refused_until_hq_allows_it() -> None:
     assert why(Policy(lines=every), "shiyakusho") is Reason.LINE_REFUSED
 
 
+def test_a_wifi_that_is_in_no_network_yet_is_not_called_the_open_one_and_one_without_a_name_is() -> None:
+    nowhere = replace(line("wlan0", "wifi"), carrier=False, lease=None, ssid="")
+    assert policy.judged((nowhere,), None)[0].refused is None
+    nameless = replace(line("wlan0", "wifi"), ssid="")
+    assert policy.judged((nameless,), None)[0].refused is Reason.OPEN_WIFI_REFUSED
+
+
 def test_a_box_that_has_not_joined_has_the_careful_policy() -> None:
     (wifi,) = policy.judged((replace(line("wlan0", "wifi"), ssid=policy.OPEN_SSID),), None)
     assert wifi.refused is Reason.OPEN_WIFI_REFUSED and not wifi.usable
