@@ -143,6 +143,7 @@ class _Line:
         try:
             self._wait()
             self._socket.connect((host, port))
+            icmp_errors.must_be_connected(self._socket)
         except TimeoutError:
             raise _Ended(Answer.SILENT) from None
         except OSError as error:

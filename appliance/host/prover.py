@@ -101,6 +101,8 @@ def _knock(laptop: str, trial: Trial, box: str) -> str:
             channel.connect((trial.host, trial.port))
             if kind == socket.SOCK_DGRAM:
                 _send_until_answered(channel)
+            else:
+                icmp_errors.must_be_connected(channel)
         except TimeoutError:
             return UNCLEAR
         except OSError as error:
