@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from appliance.core.marks import LOOKUP_MARK
 from appliance.core.names import AAAA, NO_QUESTIONS, A, Questions, addresses, question
-from appliance.host.namespaces import inside
+from appliance.host.uplink_sockets import leaving_by
 
 AGAIN = 5.0  # seconds between two rounds of questions
 WITHIN = 2.0  # seconds for an answer
@@ -76,12 +76,8 @@ class Lookup:
 
     def _open(self, link: str, server: str) -> socket.socket:
         """A port of its own for each question: a stranger would have to guess it and the number."""
-        family = socket.AF_INET6 if ":" in server else socket.AF_INET
-        with inside(self._outside):
-            channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        channel = leaving_by(self._outside, link, server, LOOKUP_MARK)
         try:
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, LOOKUP_MARK)
             channel.connect((server, 53))
         except OSError:
             channel.close()

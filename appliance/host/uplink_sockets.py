@@ -17,6 +17,22 @@ MOST = 2048  # octets of an answer that is read
 Place = TypeVar("Place", bound=Hashable)
 
 
+def leaving_by(outside: str, link: str, host: str, mark: int) -> socket.socket:
+    """A UDP socket for `host`, known to the rules by `mark`. It leaves by `link`, or as the routes say where that is "".
+    Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with inside(outside):
+        channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if link:
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+    except OSError:
+        channel.close()
+        raise
+    return channel
+
+
 class UplinkSockets(Generic[Place]):
     """One socket for each `Place`, opened with the first packet. Used by one thread; `rouse` belongs to everybody."""
 
@@ -35,7 +51,8 @@ class UplinkSockets(Generic[Place]):
         host, port = split(endpoint)
         try:
             if place not in self._open:
-                self._open[place] = self._bound(link, host)
+                way = "" if host.startswith("127.") else link  # the relay there binds its own way out
+                self._open[place] = leaving_by(self._outside, way, host, SCOUT_MARK)
             self._open[place].sendto(packet, (host, port))
         except OSError:
             self.close(place)
@@ -64,16 +81,3 @@ class UplinkSockets(Generic[Place]):
             if channel in places:
                 came.append((places[channel], packet))
         return came
-
-    def _bound(self, link: str, host: str) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with inside(self._outside):
-            channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            if not host.startswith("127."):  # the relay there binds its own way out
-                channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, SCOUT_MARK)
-        except OSError:
-            channel.close()
-            raise
-        return channel
