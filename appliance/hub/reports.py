@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from appliance.core.clock import is_nonce
 from appliance.core.devices import is_mac, short_number
+from appliance.core.logbook import Line
 
 T = TypeVar("T")
 
@@ -93,17 +94,6 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """What one of the box's programs said; `at` is by its boot clock, `level` of syslog(3)."""
-
-    at: float
-    source: str
-    level: int
-    text: str
-    times: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One health ping. Times by the box's clock; `uptime` by its boot clock; `loss`, `memory`, `disk` 0..1."""
 
@@ -135,7 +125,7 @@ class Report:
     devices: tuple[str, ...] = ()  # registered laptops that are there
     guests: tuple[Guest, ...] = ()
     software: Software | None = None
-    log: tuple[LogLine, ...] = ()
+    log: tuple[Line, ...] = ()  # what its programs said, `at` by its boot clock
 
 
 def clean(text: str, limit: int) -> str:
@@ -332,10 +322,10 @@ def _software(body: dict[str, Any], key: str) -> Software:
     )
 
 
-def _log_line(line: Any) -> LogLine:
+def _log_line(line: Any) -> Line:
     if not isinstance(line, dict):
         raise Malformed("log: not an object")
-    return LogLine(
+    return Line(
         at=_number(line, "at", 0, 1e10),
         source=_words(line, "source", 64),
         level=_whole(line, "level", 0, 7),
