@@ -110,9 +110,6 @@ def at_line(config: Config, uplinks: tuple[Uplink, ...]) -> Config:
     return replace(config, assignment=replace(held, endpoints=endpoints))
 
 
-NO_NETWORK = "-"  # neither the open one nor one without a name
-
-
 def judged(uplinks: tuple[Uplink, ...], assignment: Assignment | None) -> tuple[Uplink, ...]:
     """Every line with what HQ's policy says of it; before a box has joined there is none but the careful one. A Wi-Fi that
     is in no network yet is nobody's: its name is judged once there is one, before anything may leave by it."""
@@ -121,7 +118,7 @@ def judged(uplinks: tuple[Uplink, ...], assignment: Assignment | None) -> tuple[
     return tuple(
         replace(
             x,
-            refused=why_refused(held, LineKind(x.kind), x.ssid if x.carrier else NO_NETWORK, wanted),
+            refused=why_refused(held, LineKind(x.kind), x.ssid if x.carrier else None, wanted),
             lacks=wanted - may_carry(held, LineKind(x.kind)),
         )
         for x in uplinks
@@ -129,11 +126,11 @@ def judged(uplinks: tuple[Uplink, ...], assignment: Assignment | None) -> tuple[
 
 
 def why_refused(
-    policy: Policy, kind: LineKind, ssid: str, wanted: frozenset[NetworkClass] = frozenset()
+    policy: Policy, kind: LineKind, ssid: str | None, wanted: frozenset[NetworkClass] = frozenset()
 ) -> Reason | None:
-    """Why nothing may leave on a line. `wanted`: the classes of the box's desktops, every one where it has none.
+    """Why nothing may leave on a line. `ssid`: None while it is in no network. `wanted`: the classes of the box's desktops, every one where it has none.
     A line that may carry one of them is used; which of the desktops stay closed on it is `may_carry`'s."""
-    if kind is LineKind.WIFI and is_open_wifi(ssid) and not policy.open_wifi:
+    if kind is LineKind.WIFI and ssid is not None and is_open_wifi(ssid) and not policy.open_wifi:
         return Reason.OPEN_WIFI_REFUSED
     return None if (wanted or set(NetworkClass)) & may_carry(policy, kind) else Reason.LINE_REFUSED
 
