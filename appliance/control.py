@@ -19,8 +19,9 @@ from typing import Any
 
 from appliance.core.codec import Invalid, parse_json
 from appliance.core.desktop_profiles import FAULTS
+from appliance.core.sentence import Sentence
 from appliance.core.words import Refused as CoreRefused
-from appliance.core.words import Sentence, refusal
+from appliance.core.words import refusal
 
 MAX_REQUEST = 65536  # octets
 MAX_LIST = 2 << 20  # HQ's door takes a list of laptops as a whole

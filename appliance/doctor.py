@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.core.model import Phase, Reason
-from appliance.core.words import PHASE_WORDS, Sentence, words
+from appliance.core.sentence import Sentence
+from appliance.core.words import PHASE_WORDS, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,7 @@ from appliance.proving import Proving
 from appliance.request import moment, text
 from appliance.seating import Seating
 from appliance.signing_in import SigningIn
-from appliance.snapshot import Snapshot as Snapshot
-from appliance.snapshot import Tools as Tools
+from appliance.snapshot import Snapshot, Tools
 from appliance.sockets import Sockets
 from appliance.timekeeper import Timekeeper
 from appliance.updating import Updating

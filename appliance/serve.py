@@ -22,7 +22,7 @@ from appliance.core.proof import evidence, trials
 from appliance.core.rdp_file import FileRefused
 from appliance.core.words import refusal
 from appliance.daemon import Bell, Daemon, Role, open_button
-from appliance.field import FieldRole, Snapshot, Tools
+from appliance.field import FieldRole
 from appliance.host import (
     files,
     firewall_boot,
@@ -43,6 +43,7 @@ from appliance.host.machine import RealMachine
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
 from appliance.host.rauc import Rauc
+from appliance.snapshot import Snapshot, Tools
 from appliance.sockets import in_force
 
 

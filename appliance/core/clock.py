@@ -14,7 +14,7 @@ DAY = 86400.0
 PHONE_AHEAD = 400 * DAY  # beyond the mark that a phone may move the clock
 LIKELY = 5 * 366 * DAY  # beyond the mark that a clock nobody signed may be and still be believed
 SAVE_AFTER = (
-    600.0  # seconds by which the mark grows at least: every save wears the card, and HQ answers any clock
+    600.0  # seconds by which the mark grows at least: a save wears the card, and HQ answers any clock
 )
 ASK_AGAIN = 60.0  # seconds between two questions for the time once it is known
 GOOD_FOR = 30.0  # seconds after which the answer to a question says too little

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from appliance.core.model import Part, Protocol
-from appliance.core.words import Sentence
+from appliance.core.sentence import Sentence
 
 TITLE_LENGTH = 60  # characters: one line on a 360-pixel screen, two at worst
 _NAME = re.compile(r"[a-z0-9-]{1,32}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from appliance.core.model import Phase, Reason
 from appliance.core.preparing_words import PREPARING
-from appliance.core.sentence import Sentence as Sentence
+from appliance.core.sentence import Sentence
 from appliance.core.update_words import UPDATES
 
 REASONS: dict[Reason, Sentence] = {

@@ -12,7 +12,8 @@ import appliance
 from appliance.core.desktop_profiles import FAULTS
 from appliance.core.desktops import WhyRefused
 from appliance.core.model import Phase, Reason
-from appliance.core.words import PHASE_WORDS, REASONS, REFUSALS, Sentence, refusal, words
+from appliance.core.sentence import Sentence
+from appliance.core.words import PHASE_WORDS, REASONS, REFUSALS, refusal, words
 
 CODE = Path(appliance.__file__).parent
 EVERY: dict[str, Sentence] = {

@@ -34,12 +34,13 @@ from appliance.core.rdp_file import FileRefused
 from appliance.core.words import Refused
 from appliance.courier import lay, letters
 from appliance.daemon import Bell, Daemon
-from appliance.field import FieldRole, Snapshot, Tools
+from appliance.field import FieldRole
 from appliance.host import rdp_signature, wireguard
 from appliance.host.probe import Target
 from appliance.host.profiles import packaged_profiles
 from appliance.host.simulated import PowerCut, SimulatedMachine, sockets
 from appliance.hub.role import HubRole, write_first_config
+from appliance.snapshot import Snapshot, Tools
 from tests.daemon.machinery import Slotted
 from tests.machines import BOX_MACHINE, ETH0, HQ, HQ_MACHINE, IDENTITY, USB0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.core.model import Reason
-from appliance.core.words import Sentence as Words
+from appliance.core.sentence import Sentence as Words
 from appliance.core.words import refusal
 from appliance.core.words import words as reason_words
 from webui.field.steps import Facts
