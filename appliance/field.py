@@ -1,10 +1,8 @@
-"""The box's role: what is asked of it, what it remembers between turns, and what its letters mean."""
+"""The box's role: one turn from what was observed to what is desired, and the answers at its door."""
 
 from __future__ import annotations
 
 import secrets
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,37 +13,30 @@ from appliance.climbing import Climbing
 from appliance.core import commands, devices, health, path_mtu, wifi_line
 from appliance.core.air import radio_on
 from appliance.core.clock import moved
-from appliance.core.codec import Invalid, dump_private, load
 from appliance.core.desired import field_box, hub_address
 from appliance.core.desktops import refusals
-from appliance.core.enrolment import open_signed
 from appliance.core.firewall import boot
 from appliance.core.identity import Identity
 from appliance.core.machine import Desired, Firewall, Machine, Observed
 from appliance.core.marks import MARK
-from appliance.core.model import (
-    OPEN_PHASES,
-    Assignment,
-    Config,
-    JoinStage,
-    Phase,
-    Reason,
-)
+from appliance.core.model import OPEN_PHASES, Config, Phase, Reason
 from appliance.core.names import NO_QUESTIONS
-from appliance.core.phase import HANDSHAKE_FRESH, HUB_ANSWERED, facts_of, judge, status
+from appliance.core.phase import HANDSHAKE_FRESH, facts_of, judge, status
 from appliance.core.plan import shown
 from appliance.core.policy import at_line, carried, judged
 from appliance.core.portal import check_wanted
 from appliance.core.queues import decide, shapers, shortened
 from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
-from appliance.host import files
 from appliance.host.bundles import Bundles
 from appliance.host.gauge import gauged
 from appliance.host.probe import Target
+from appliance.joining import Joining
+from appliance.kept_config import KeptConfig
 from appliance.letters import Letters
-from appliance.memory import NEVER, Memory
+from appliance.memory import Memory
 from appliance.proving import Proving
+from appliance.reporting import Reporting
 from appliance.request import moment, text
 from appliance.seating import Seating
 from appliance.signing_in import SigningIn
@@ -54,10 +45,7 @@ from appliance.sockets import Sockets
 from appliance.timekeeper import Timekeeper
 from appliance.updating import Updating
 
-NEW_KEY_PATIENCE = 20.0  # seconds an own key may stay silent before the invitation is tried again
-LETTER_AGAIN = 15.0  # seconds until an unanswered enrolment is written again
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
-NEWS_INTERVAL = 0.3  # seconds between two reports at least, however often the phase changes
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
 CHANGES = frozenset(
     {"redeem", "start-over", "wish-line", "set-air", "join-wifi", "show-wifi", "sign-in", "end-sign-in"}
@@ -72,11 +60,11 @@ class FieldRole:
         self._place = self._machine = machine
         self._tools = tools
         self._run, self._state = Path(machine.run), Path(machine.state)
-        self._path = self._state / "config.json"
+        self._kept = KeptConfig(self._state / "config.json", identity.serial)
+        self._joining = Joining(self._kept, tools)
         self._memory = Memory()
-        self._boot = secrets.token_hex(8)
-        self._letters = Letters(self._run, self._state, self._boot, tools.ring_courier)
-        self._damaged = False
+        boot_id = secrets.token_hex(8)
+        self._letters = Letters(self._run, self._state, boot_id, tools.ring_courier)
         self._snapshot: Snapshot | None = None
         self._proving = Proving(tools.wake)
         self._signing_in = SigningIn()
@@ -87,45 +75,33 @@ class FieldRole:
         self._updating = Updating(
             tools.machinery, Bundles(self._state, machine.courier_uid), self._state, tools.wake
         )
-        self._config = self._load(identity.serial)
         held = self._config.assignment
         self._time = Timekeeper(tools.clock, self._state / "clock.mark", held.hub_time if held else 0.0)
-        self._invitation_public = ("", "")
+        self._reporting = Reporting(
+            self._letters,
+            boot_id,
+            self._time,
+            self._climbing,
+            self._updating,
+            self._proving,
+            tools.journal,
+        )
 
-    # --------------------------------------------------------------------------------------- config
-
-    def _load(self, serial: str) -> Config:
-        try:
-            data = files.read_private(self._path)
-            return load(Config, data, newer=True) if data is not None else Config(serial=serial)
-        except (files.Damaged, Invalid) as error:
-            sys.stderr.write(f"noroshi: {error}\n")
-            self._damaged = True
-            return Config(serial=serial)
-
-    def _save(self, config: Config) -> None:
-        """The new configuration counts only once it is on the disk; else the old one stays, whole."""
-        if config == self._config:
-            return
-        if self._damaged:
-            raise Refused("config-damaged")
-        try:
-            files.write_private(self._path, dump_private(config))
-        except OSError as error:
-            raise Refused("disk-full") from error
-        self._config = config
+    @property
+    def _config(self) -> Config:
+        return self._kept.config
 
     # ---------------------------------------------------------------------------------------- turns
 
     def judge(self, observed: Observed) -> Desired:
         memory = self._memory
-        observed = replace(observed, config_damaged=self._damaged)
+        observed = replace(observed, config_damaged=self._kept.damaged)
         if self._mind_clock():
             self._time.distrust()
         for answer in self._letters.answers():
             self._read_letter(answer, health.handshake_of(observed))
         observed = moved(observed, self._mind_clock())
-        self._take_up(observed)
+        self._joining.look(observed, memory.choice.link)
         now, config = observed.now, self._config
         self._machine = machine = self._air.fitted(
             self._sockets.look(self._place, observed), config, observed
@@ -137,12 +113,18 @@ class FieldRole:
         uplinks = self._air.refused(uplinks)
         hub, lines = observed.hub, observed.lines
         memory.choice = choose(
-            uplinks, memory.choice, hub, lines, memory.silence(observed), now, both=policy.both_lines
+            uplinks,
+            memory.choice,
+            hub,
+            lines,
+            memory.silence(observed, self._joining.asked_since),
+            now,
+            both=policy.both_lines,
         )
         uplinks = mark_active(uplinks, memory.choice)
         memory.mtu = path_mtu.size_of(observed.paths, path_mtu.line_of(uplinks), memory.mtu)
-        climbing, invited = self._climbing, config.joining and config.joining.stage is JoinStage.INVITED
-        climbing.look(config, uplinks, observed, memory.asked_since, alone=bool(invited))
+        asked, climbing = self._joining.asked_since, self._climbing
+        climbing.look(config, uplinks, observed, asked, alone=self._joining.invited)
         assignment = config.assignment
         running = assignment.mission if assignment else None
         allowed, refused = refusals(
@@ -151,9 +133,9 @@ class FieldRole:
             mission=running.kind if running else None,
             carried=carried(uplinks),
         )
-        waited = now - memory.asked_since if memory.asked_since else 0.0
+        waited = now - asked if asked else 0.0
         hole = self._signing_in.look(assignment, uplinks, observed)
-        unheard = now - max(observed.hub.last_answer, memory.asked_since) if memory.asked_since else 0.0
+        unheard = now - max(observed.hub.last_answer, asked) if asked else 0.0
         check = check_wanted(config, memory.status, uplinks, unheard)
         facts = facts_of(
             config,
@@ -175,9 +157,9 @@ class FieldRole:
             machine,
             uplinks,
             allowed,
-            invitation_public=self._public_invitation(),
+            invitation_public=self._joining.invitation_public(),
             standing=climbing.standing(),
-            begun=memory.begun,
+            begun=self._joining.begun,
             told=reason is Reason.REVOKED and now - memory.status.since > LAST_WORD,
             seats=(*seating.rules(allowed), *self._proving.seat(assignment, allowed)),
             hosts=seating.hosts(),
@@ -199,7 +181,7 @@ class FieldRole:
         )
         if renewal and desired.tunnel is not None:
             desired = replace(desired, forget=desired.tunnel.peers)
-        memory.mark(config, now, usable=any(x.usable for x in uplinks))
+        memory.mark(now, usable=any(x.usable for x in uplinks), arrived=self._joining.arrived)
         self._snapshot = Snapshot(
             config=config,
             status=memory.status,
@@ -219,6 +201,8 @@ class FieldRole:
         """Seconds by which the clock was set since we looked; our own memory moves along."""
         jump = self._time.jumped()
         self._memory.shift(jump)
+        self._joining.shift(jump)
+        self._reporting.shift(jump)
         self._climbing.shift(jump)
         self._signing_in.shift(jump)
         return jump
@@ -238,19 +222,15 @@ class FieldRole:
             reports=self._config.assignment is not None,
             fetch=self._updating.fetch(gently=bool(observed.laptops)),
         )
-        joining = self._config.joining
-        if joining and joining.stage is JoinStage.INVITED:
-            self._write_enrolment(observed.now)
+        self._joining.write(self._letters, self._machine.model, observed.now)
         if self._config.assignment and self._report_due(self._tools.clock.now()) <= 0.05:
-            self._report(snapshot)
+            self._reporting.write(snapshot, self._memory.milestones)
         self._prove_at_activation(snapshot)
         self._proving.turned(settled)
 
     def next_time(self, now: float) -> float:
         if self._config.assignment is None:
-            joining = self._config.joining
-            searching = joining and joining.stage is JoinStage.INVITED
-            return LOOK_WHILE_SEARCHING if searching else min(30.0, self._air.until_retry())
+            return LOOK_WHILE_SEARCHING if self._joining.invited else min(30.0, self._air.until_retry())
         pause = min(
             self._air.until_retry(),
             self._report_due(now),
@@ -281,53 +261,7 @@ class FieldRole:
         )
 
     def _report_due(self, now: float) -> float:
-        """Seconds until the next report: every ten, and at once when HQ's picture of this box is wrong."""
-        memory = self._memory
-        present = memory.status and (memory.status.phase, memory.status.reason)
-        interval = health.REPORT_INTERVAL if present == memory.reported else NEWS_INTERVAL
-        due = memory.reported_at + interval - now
-        seen = self._snapshot.observed if self._snapshot else None
-        if seen is not None and seen.hub.last_answer and seen.now - seen.hub.last_answer < HUB_ANSWERED:
-            due = min(due, self._time.until_question())
-        return due
-
-    def _take_up(self, observed: Observed) -> None:
-        """What the tunnel's state means for joining."""
-        memory, config, now = self._memory, self._config, observed.now
-        tunnel = observed.tunnel
-        shaken = tunnel is not None and health.handshake_of(observed) > 0
-        memory.begun = shaken
-        memory.shaken_key = tunnel.public_key if tunnel is not None and shaken else ""
-        asked = config.assignment is not None or config.joining is not None
-        memory.asked_since = (memory.asked_since or now) if asked else 0.0
-        joining, keys = config.joining, config.keys
-        if joining is None or keys is None or config.assignment is None or not memory.choice.link:
-            memory.key_since = now
-        if joining is None or keys is None:
-            return
-        own = joining.stage is JoinStage.ASSIGNED
-        if own and memory.shaken_key == keys.tunnel_public:
-            self._try_save(commands.joined(config))
-        elif shaken and not own:
-            memory.key_since = now
-        elif now - memory.key_since > NEW_KEY_PATIENCE:
-            memory.key_since = now
-            self._try_save(commands.new_key_silent(config) if own else commands.invitation_silent(config))
-
-    def _try_save(self, config: Config) -> None:
-        try:
-            self._save(config)
-        except Refused as error:
-            sys.stderr.write(f"noroshi: the configuration could not be saved: {error}\n")
-
-    def _public_invitation(self) -> str:
-        joining = self._config.joining
-        if joining is None:
-            return ""
-        if self._invitation_public[0] != joining.ticket.id:
-            public = self._tools.public_of(joining.ticket.invitation_key)
-            self._invitation_public = (joining.ticket.id, public)
-        return self._invitation_public[1]
+        return self._reporting.due(self._memory.status, self._snapshot, now)
 
     def _aim(self, snapshot: Snapshot) -> None:
         tunnel, config = snapshot.desired.tunnel, self._config
@@ -356,81 +290,16 @@ class FieldRole:
 
     # -------------------------------------------------------------------------------------- letters
 
-    def _write_enrolment(self, now: float) -> None:
-        if now - self._memory.letter_at < LETTER_AGAIN:
-            return
-        self._memory.letter_at = now
-        self._letters.write_enrolment(self._config, self._machine.model)
-
     def _read_letter(self, answer: dict[str, Any], handshake: float) -> None:
-        """HQ's answer, by way of the courier: nothing in it counts unless HQ signed it, but a refusal."""
-        envelope, error = answer.get("assignment"), answer.get("error")
+        """HQ's answer, by way of the courier."""
         config = self._config
         if isinstance(answer.get("clock"), str):
             self._time.read(answer["clock"], config.signing_key, handshake)
         if isinstance(answer.get("damaged"), str) and config.assignment:
             self._updating.damaged(answer["damaged"], config.assignment.software)
-        if isinstance(envelope, str):
-            try:
-                assignment = load(Assignment, open_signed(envelope, config.signing_key), newer=True)
-            except Invalid as problem:
-                sys.stderr.write(f"noroshi: an assignment was not accepted: {problem}\n")
-                return
-            accepted = commands.accept_assignment(config, self._without_foreign_files(assignment))
-            if accepted is not config:
-                self._time.at_least(assignment.hub_time)
-            config = accepted
-        elif isinstance(error, dict) and error.get("code") in (
-            "ticket-expired",
-            "ticket-used",
-            "ticket-unknown",
-        ):
-            config = commands.join_refused(config, str(error["code"]))
-        if config != self._config:
-            self._try_save(config)
-
-    def _without_foreign_files(self, assignment: Assignment) -> Assignment:
-        """A desktop file that the publisher did not sign, or that redirects anything, is not handed out."""
-        good = tuple(
-            (name, text)
-            for name, text in assignment.rdp_files
-            if self._tools.verify_rdp(text, assignment.publisher)
-        )
-        return replace(assignment, rdp_files=good)
-
-    def _report(self, snapshot: Snapshot) -> None:
-        memory, observed = self._memory, snapshot.observed
-        if self._config.keys is None:
-            return
-        memory.reported_at = observed.now
-        memory.reported = (snapshot.status.phase, snapshot.status.reason)
-        memory.sequence += 1
-        report = health.report(
-            self._config,
-            snapshot.status,
-            observed,
-            snapshot.uplinks,
-            memory.milestones,
-            self._untold_proof(),
-            self._boot,
-            memory.sequence,
-            time.monotonic(),
-            self._time.question(),
-            snapshot.known,
-            self._climbing.ways(),
-            self._updating.view(),
-            self._tools.journal(),
-        )
-        lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
-        self._letters.write_report(self._config, report, observed.now, lasting=lasting)
-
-    def _untold_proof(self) -> dict[str, Any] | None:
-        """A proof goes to HQ once; every report would be four times its size with it."""
-        proof = self._proving.proof
-        if proof is None or proof["running"] or proof["at"] == self._memory.told_proof:
-            return None
-        self._memory.told_proof = proof["at"]
-        return proof
+        assignment = self._joining.hear(answer)
+        if assignment is not None:
+            self._time.at_least(assignment.hub_time)
 
     # ----------------------------------------------------------------------------------------- door
 
@@ -470,28 +339,28 @@ class FieldRole:
                 self._time.phone(moment(request, "clock"))
                 self._mind_clock()
                 now = self._tools.clock.now()
-                self._save(commands.redeem(self._config, code, keys, now, self._time.mark))
+                self._kept.save(commands.redeem(self._config, code, keys, now, self._time.mark))
                 self._memory.milestones.setdefault("ticket-accepted", now)
-                self._memory.letter_at = NEVER
+                self._joining.redeemed()
                 joining = self._config.joining
                 return {"site": joining.ticket.site if joining else ""}
             case "wish-line":
                 link, wish = text(request, "link"), text(request, "wish")
-                self._save(commands.wish_line(self._config, self._machine, link, wish))
+                self._kept.save(commands.wish_line(self._config, self._machine, link, wish))
                 self._memory.choice = replace(self._memory.choice, eager=True)
                 return {}
             case "set-air":
-                self._save(commands.set_air(self._config, text(request, "place"), text(request, "band")))
+                self._kept.save(commands.set_air(self._config, text(request, "place"), text(request, "band")))
                 return {}
             case "join-wifi":
                 ssid, key = text(request, "ssid"), text(request, "key")
-                self._save(wifi_line.with_network(self._config, ssid, key))
+                self._kept.save(wifi_line.with_network(self._config, ssid, key))
                 return {}
             case "show-wifi":
                 self._air.show_networks()
                 return {}
             case "start-over":
-                self._save(commands.start_over(self._config))
+                self._kept.save(commands.start_over(self._config))
                 self._memory.milestones.pop("ticket-accepted", None)
                 return {}
             case "sign-in" | "end-sign-in":

@@ -1,4 +1,4 @@
-"""What a box remembers while it runs; nothing of it has to survive a power cut."""
+"""What a box remembers between two turns; nothing of it has to survive a power cut."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from appliance.core import path_mtu
 from appliance.core.machine import Observed, Status
-from appliance.core.model import OPEN_PHASES, Config, Phase, Reason
+from appliance.core.model import OPEN_PHASES, Phase
 from appliance.core.queues import Queues
 from appliance.core.uplinks import Choice
 
@@ -20,31 +20,22 @@ class Memory:
     status: Status | None = None
     choice: Choice = field(default_factory=Choice)
     queues: Queues = field(default_factory=Queues)
-    asked_since: float = 0.0
-    key_since: float = 0.0
-    letter_at: float = NEVER
-    reported_at: float = NEVER
-    reported: tuple[Phase, Reason] | None = None  # what HQ was told last
-    sequence: int = 0
     mtu: int = path_mtu.START
-    begun: bool = False
-    shaken_key: str = ""
     milestones: dict[str, float] = field(default_factory=dict)
-    told_proof: float = 0.0
     proved_mission: float = 0.0
 
-    def silence(self, observed: Observed) -> float:
-        """Seconds without an answer from the hub since we had a right to expect one."""
-        if not self.asked_since:
+    def silence(self, observed: Observed, asked: float) -> float:
+        """Seconds without an answer from the hub since we had a right to expect one: since `asked` at the earliest."""
+        if not asked:
             return 0.0
-        return observed.now - max(observed.hub.last_answer, self.choice.since, self.asked_since)
+        return observed.now - max(observed.hub.last_answer, self.choice.since, asked)
 
-    def mark(self, config: Config, now: float, *, usable: bool) -> None:
-        """How far the box came, and when; `usable`: some line is."""
+    def mark(self, now: float, *, usable: bool, arrived: bool) -> None:
+        """How far the box came, and when; `usable`: some line is; `arrived`: the tunnel stands with its own key."""
         marks = self.milestones
         if usable:
             marks.setdefault("uplink", now)
-        if config.keys and self.shaken_key == config.keys.tunnel_public:
+        if arrived:
             marks.setdefault("tunnel", now)
         if self.status and self.status.phase in OPEN_PHASES:
             marks.setdefault("open", now)
@@ -56,11 +47,6 @@ class Memory:
         if not seconds:
             return
         self.choice = self.choice.moved(seconds)
-        if self.asked_since:
-            self.asked_since += seconds
-        self.key_since += seconds
-        self.letter_at += seconds
-        self.reported_at += seconds
         self.milestones = {k: v + seconds for k, v in self.milestones.items()}
         if self.status is not None:
             self.status = replace(self.status, since=self.status.since + seconds)

@@ -20,10 +20,6 @@ CORE = {k: v for k, v in PRODUCT.items() if k.startswith("appliance/core/")}
 TREES = {k: ast.parse(v.read_text("utf-8")) for k, v in NAMES.items()}
 
 MOST_LINES = 500
-# Longer files, each with its reason and a limit of its own; a file that shrank leaves the list.
-LONG = {
-    "appliance/field.py": 560,  # the box's role: what it remembers, and the door
-}
 
 # What core may import besides itself: nothing here reads a clock, a disk, a socket or chance.
 PURE = {
@@ -219,12 +215,7 @@ def test_every_file_says_its_one_rule(path: str) -> None:
 @pytest.mark.parametrize("path", NAMES)
 def test_no_file_grows_beyond_reading(path: str) -> None:
     lines = NAMES[path].read_text("utf-8").count("\n")
-    assert lines <= LONG.get(path, MOST_LINES)
-
-
-@pytest.mark.parametrize("path", LONG)
-def test_a_file_that_shrank_leaves_the_list_of_long_ones(path: str) -> None:
-    assert NAMES[path].read_text("utf-8").count("\n") > MOST_LINES
+    assert lines <= MOST_LINES
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -96,7 +96,7 @@ def test_it_ends_when_hq_withdraws_its_permission(held: World) -> None:
     begin(held)
     assert held.role._config.assignment is not None
     policy = replace(held.role._config.assignment.policy, sign_in=False)
-    held.role._config = replace(
+    held.role._kept.config = replace(
         held.role._config, assignment=replace(held.role._config.assignment, policy=policy)
     )
     held.tick()

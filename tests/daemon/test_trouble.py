@@ -167,7 +167,7 @@ def test_on_a_full_disk_a_ticket_is_refused_in_words_and_the_old_file_stays_whol
 ) -> None:
     world.plug("eth0")
     world.tick(2)
-    world.role._path = small_disk / "config.json"
+    world.role._kept.path = small_disk / "config.json"
     (small_disk / "filler").write_bytes(b"x" * 65536)
     assert refused(lambda: world.phone("redeem", ticket=world.invite())) == "disk-full"
     assert world.phase is Phase.SETUP and not (small_disk / "config.json").exists()
@@ -184,7 +184,7 @@ def test_a_disk_that_fills_up_later_costs_reports_and_changes_but_no_session(
     stored = (world.state / "config.json").read_bytes()
     (small_disk / "config.json").write_bytes(stored)
     (small_disk / "config.json.previous").write_bytes(stored)
-    world.role._path = small_disk / "config.json"
+    world.role._kept.path = small_disk / "config.json"
     with (small_disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
         while True:
             filler.write(b"x" * 4096)
@@ -279,12 +279,12 @@ def test_when_nobody_can_say_what_should_be_the_box_closes_and_heals(
     def broken(*_: object) -> Any:
         raise RuntimeError("a mistake of ours")
 
-    object.__setattr__(world.role, "_take_up", broken)
+    object.__setattr__(world.role._joining, "look", broken)
     world.tick(2)
     assert world.open  # twice may be a link that vanished
     world.tick(2)
     assert {world.sim.rulesets[x] for x in ("field", "")} == {boot()}
-    del world.role.__dict__["_take_up"]
+    del world.role._joining.__dict__["look"]
     world.tick(2)
     world.until(Phase.PROTECTED)
     assert world.open and world.role._tools is tools
