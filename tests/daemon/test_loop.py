@@ -153,82 +153,76 @@ def test_a_question_is_answered_at_once_without_the_loop(parts: Parts) -> None:
 # ------------------------------------------------------------------------------------- as a process
 
 
-def in_a_child(work: Callable[[Daemon, Parts], bool], tmp_path: Path) -> None:
-    """The loop runs in the child's main thread, `work` in another one; exit code 0 says that all was well. The child
-    imports nothing: another test's thread may have held the lock of that when it was forked."""
-    child = os.fork()
-    if child == 0:
-        verdict = [1]
-        parts = Parts()
-        button = open_button(tmp_path / "wake")
+def in_the_loop(parts: Parts, work: Callable[[], bool], tmp_path: Path) -> None:
+    """The loop runs here, `work` in another thread, which ends the loop by a real SIGTERM as soon as it is done."""
+    button = open_button(tmp_path / "wake")
+    came_round = threading.Event()  # from then on the loop minds the signal
+    said: list[bool] = []
 
-        def other() -> None:
-            try:
-                verdict[0] = 0 if work(parts.daemon, parts) else 2
-            finally:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=other, daemon=True).start()
+    def other() -> None:
         try:
-            parts.daemon.run(lambda: (button,))
-        except BaseException:
-            verdict[0] = 3
-        os._exit(verdict[0])
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            assert os.waitstatus_to_exitcode(status) == 0
-            return
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    raise AssertionError("the loop did not end on SIGTERM")
+            said.append(came_round.wait(20) and work())
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = {x: signal.signal(x, signal.SIG_IGN) for x in (signal.SIGTERM, signal.SIGINT)}
+    guest = threading.Thread(target=other, daemon=True)
+    guest.start()
+    try:
+        parts.daemon.run(lambda: (button,), came_round.set)
+        guest.join(20)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        button.close()
+    assert said == [True]
 
 
-def test_a_change_is_answered_once_the_machine_is_as_it_should_be(tmp_path: Path) -> None:
-    def work(daemon: Daemon, parts: Parts) -> bool:
-        answer = daemon.ask({"ask": "write", "wanted": "second"}, 5)
+def test_a_change_is_answered_once_the_machine_is_as_it_should_be(parts: Parts, tmp_path: Path) -> None:
+    def work() -> bool:
+        answer = parts.daemon.ask({"ask": "write", "wanted": "second"}, 5)
         return answer == {"obeyed": 5} and dict(parts.machine.state.files)["/run/x"] == digest("second")
 
-    in_a_child(work, tmp_path)
+    in_the_loop(parts, work, tmp_path)
 
 
-def test_a_refusal_and_a_mistake_reach_the_guest_and_the_loop_goes_on(tmp_path: Path) -> None:
-    def work(daemon: Daemon, parts: Parts) -> bool:
+def test_a_refusal_and_a_mistake_reach_the_guest_and_the_loop_goes_on(parts: Parts, tmp_path: Path) -> None:
+    def work() -> bool:
         caught = []
         for request in ({"ask": "x", "bad": 1}, {"ask": "x", "broken": 1}):
             try:
-                daemon.ask(request, 0)
+                parts.daemon.ask(request, 0)
             except (Refused, KeyError) as error:
                 caught.append(type(error))
-        return caught == [Refused, KeyError] and daemon.ask({"ask": "x", "wanted": "3"}, 1) == {"obeyed": 1}
+        return caught == [Refused, KeyError] and parts.daemon.ask({"ask": "x", "wanted": "3"}, 1) == {
+            "obeyed": 1
+        }
 
-    in_a_child(work, tmp_path)
+    in_the_loop(parts, work, tmp_path)
 
 
-def test_the_button_wakes_the_loop(tmp_path: Path) -> None:
-    def work(daemon: Daemon, parts: Parts) -> bool:
+def test_the_button_wakes_the_loop(parts: Parts, tmp_path: Path) -> None:
+    def work() -> bool:
         for _ in range(200):
             if parts.role.told and parts.role.told[-1]:
                 break
             time.sleep(0.01)
-        before = daemon.turns
+        before = parts.daemon.turns
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as finger:
             finger.sendto(b"!", str(tmp_path / "wake"))
         for _ in range(300):
-            if daemon.turns > before:
+            if parts.daemon.turns > before:
                 return True
             time.sleep(0.01)
         return False
 
-    in_a_child(work, tmp_path)
+    in_the_loop(parts, work, tmp_path)
 
 
-def test_what_happens_during_a_turn_is_looked_at_in_another_one(tmp_path: Path) -> None:
+def test_what_happens_during_a_turn_is_looked_at_in_another_one(parts: Parts, tmp_path: Path) -> None:
     """A link is lost, or a letter comes, just after the machine was observed."""
 
-    def work(daemon: Daemon, parts: Parts) -> bool:
+    def work() -> bool:
         for _ in range(300):
             if parts.role.told and parts.role.told[-1]:
                 break
@@ -236,24 +230,24 @@ def test_what_happens_during_a_turn_is_looked_at_in_another_one(tmp_path: Path) 
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as finger:
             finger.connect(str(tmp_path / "wake"))
             parts.role.during = lambda: finger.send(b"!")
-            before = daemon.turns
+            before = parts.daemon.turns
             finger.send(b"!")
             for _ in range(300):
-                if daemon.turns >= before + 2:
+                if parts.daemon.turns >= before + 2:
                     return True
                 time.sleep(0.01)
         return False
 
-    in_a_child(work, tmp_path)
+    in_the_loop(parts, work, tmp_path)
 
 
-def test_fifty_changes_at_once_are_all_obeyed_in_some_order(tmp_path: Path) -> None:
-    def work(daemon: Daemon, parts: Parts) -> bool:
+def test_fifty_changes_at_once_are_all_obeyed_in_some_order(parts: Parts, tmp_path: Path) -> None:
+    def work() -> bool:
         with ThreadPoolExecutor(50) as guests:
-            asked = [guests.submit(daemon.ask, {"ask": "x", "wanted": str(i)}, i) for i in range(50)]
+            asked = [guests.submit(parts.daemon.ask, {"ask": "x", "wanted": str(i)}, i) for i in range(50)]
             return [x.result()["obeyed"] for x in asked] == list(range(50))
 
-    in_a_child(work, tmp_path)
+    in_the_loop(parts, work, tmp_path)
 
 
 def test_draining_reads_everything_and_minds_nothing(parts: Parts) -> None:
