@@ -137,8 +137,9 @@ def outside(
     """The machine's own namespace: DHCP, and the tunnel's marked packets to HQ. It never forwards.
 
     The tunnel's packets go untracked, so what comes from HQ's very address and port is its answer; nothing but the
-    tunnel and the scout has a UDP socket here, and both believe nobody without a key."""
-    uplinks = list(uplinks)
+    tunnel and the scout has a UDP socket here, and both believe nobody without a key. As long as nothing else is asked
+    here, nothing asks for a packet's connection, and the kernel tracks none: that, too, costs throughput."""
+    uplinks, lookups = list(uplinks), sorted(set(lookups))
     links = [f'"{x}"' for x in uplinks]
     ways = set_of(links) if links else ""
     ports: dict[str, set[int]] = {}
@@ -147,7 +148,10 @@ def outside(
     numbered = (
         [(x, set_of(map(str, sorted(numbers)))) for x, numbers in sorted(ports.items())] if ways else []
     )
-    to_hub = [f"{family(x)} daddr {x} udp dport {port} oifname {ways} notrack accept" for x, port in numbered]
+    tracks = bool(relay or check or hole or lookups)
+    pass_by = "notrack accept" if tracks else "accept"
+    to_hub = [f"{family(x)} daddr {x} udp dport {port} oifname {ways} {pass_by}" for x, port in numbered]
+    from_hub = [f"udp sport {port} {family(x)} saddr {x}" for x, port in numbered]
     # Errors about untracked packets are nobody's "related"; the kernel itself asks which socket sent the packet.
     errors = [
         f"iifname {ways} icmp type destination-unreachable limit rate 10/second accept",
@@ -171,8 +175,8 @@ def outside(
             chain(
                 "input",
                 [
-                    f"ct state untracked iifname {ways} udp dport 1024-65535 accept" if numbered else "",
-                    "ct state established,related accept",
+                    *(f"{x} iifname {ways} udp dport 1024-65535 accept" for x in from_hub),
+                    "ct state established,related accept" if tracks else "",
                     'iifname "lo" accept',
                     "udp sport 67 udp dport 68 accept",
                     "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
@@ -195,16 +199,14 @@ def outside(
                     *(_from_relay(ways, relay) if relay and uplinks else []),
                     *(
                         f'meta mark {LOOKUP_MARK:#x} oifname "{link}" {family(x)} daddr {literal(x)} udp dport 53 accept'
-                        for link, x in sorted(set(lookups))
+                        for link, x in lookups
                         if link in uplinks
                     ),
                     *portal_ways(check, hole),
                 ],
                 priority="raw",  # before connection tracking, which the tunnel's packets pass by
             ),
-            untracked(
-                "outer-in", "prerouting", [f"udp sport {port} {family(x)} saddr {x}" for x, port in numbered]
-            ),
+            *([untracked("outer-in", "prerouting", from_hub)] if tracks else []),
         ]
     )
 

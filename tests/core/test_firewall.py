@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -377,6 +378,30 @@ def test_on_the_box_only_the_relay_s_user_leaves_by_tcp_and_only_the_tunnel_spea
     output = chain(rules, "output")
     mouth = 'oifname "lo" udp dport 51900 meta mark != { 0x4e52, 0x4e53 } drop'
     assert output.index(mouth) < output.index('oifname "lo" accept')
+
+
+HUB = [("203.0.113.10", 51820)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"lookups": [("eth0", "192.168.1.1")]},
+        {"relay": firewall.RelayRules(uid=1, far=[("203.0.113.10", 443)], mouths=[51900])},
+        {"check": ("eth0", "203.0.113.10")},
+    ],
+)
+def test_where_the_lines_are_connections_are_tracked_only_while_somebody_waits_for_an_answer(
+    asked: dict[str, Any],
+) -> None:
+    quiet, busy = firewall.outside(("eth0",), HUB), firewall.outside(("eth0",), HUB, **asked)
+    assert "ct state" not in quiet and "notrack" not in quiet
+    assert "ct state established,related accept" in chain(busy, "input")
+    answer = 'udp sport 51820 ip saddr 203.0.113.10 iifname "eth0" udp dport 1024-65535 accept'
+    assert chain(quiet, "input")[1] == chain(busy, "input")[1] == answer
+    ours = [x for x in chain(busy, "output") if "udp dport 51820" in x]
+    assert len(ours) == 3 and all(x.endswith("notrack accept") for x in ours)
+    assert chain(busy, "outer-in")[1:] == ["udp sport 51820 ip saddr 203.0.113.10 notrack"]
 
 
 def test_names_are_asked_for_at_the_line_s_own_server_only_while_it_is_wanted() -> None:
