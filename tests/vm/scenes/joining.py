@@ -24,11 +24,13 @@ from tests.vm.guest import NoAnswer
 from tests.vm.hardware import Hardware
 from tests.vm.outcome import Number
 from tests.vm.stage import BOOT, Stage
+from tests.vm.updates import BOX
 
 PATIENCE = 900.0  # seconds for the whole of it
 FIRMWARE_DONE = "BdsDxe: starting"  # what OVMF prints last
 RAM_MOST = 320.0  # MiB
 RAM = "free --mebi | awk '/^Mem/ {print $2 - $7}'"
+CRITICAL = 2  # syslog(3)
 STATION = 2  # the socket that leads to the station's radio instead of to the box
 PROBE = (
     "import http.client as h; c = h.HTTPConnection('connectivitycheck.gstatic.com', timeout=30); "
@@ -57,6 +59,7 @@ def played(stage: Stage, site: Site, hardware: Hardware, mark: Mark = lambda _: 
     if timeline.ok:
         board(stage, site)
         over_the_air(stage, site)
+        journal_at_hq(stage, site)
     look_inside(stage, site)
     left_by_the_uplinks(stage, site)
     return timeline.ok
@@ -144,6 +147,26 @@ def board(stage: Stage, site: Site) -> None:
         stage.check("HQ's board shows the box", False, str(problem))
         return
     stage.check("HQ's board shows the box", True)
+
+
+def journal_at_hq(stage: Stage, site: Site) -> None:
+    """The journal is in memory only: what matters of it stands on the box's page at HQ."""
+    site.guest.succeed("sh", "-c", f"echo '<{CRITICAL}>a line for HQ' > /dev/kmsg")
+    try:
+        site.officer.start()
+        site.officer.look(
+            f"http://{machines.STAFF}:8080/boxes/{BOX}",
+            shots(stage) / "hq-journal.png",
+            name=machines.ADMIN,
+            password=site.password,
+            wanted=f'details:has(li[data-level="{CRITICAL}"])',
+            patience=180.0,
+        )
+        stage.check("what matters of the box's journal is on its page at HQ", True)
+    except PageStuck as problem:
+        stage.check("what matters of the box's journal is on its page at HQ", False, str(problem)[:300])
+    finally:
+        site.officer.stop()
 
 
 def look_inside(stage: Stage, site: Site) -> None:
