@@ -28,6 +28,7 @@ from appliance.core.portal import check_wanted
 from appliance.core.queues import decide, shapers, shortened
 from appliance.core.uplinks import NO_POLICY, choose, lines_to_ask, mark_active, pace_for, uplinks_of
 from appliance.core.words import Refused
+from appliance.dialling import Dialling, network_told
 from appliance.host.bundles import Bundles
 from appliance.host.gauge import gauged
 from appliance.host.probe import Target
@@ -37,7 +38,7 @@ from appliance.letters import Letters
 from appliance.memory import Memory
 from appliance.proving import Proving
 from appliance.reporting import Reporting
-from appliance.request import moment, text
+from appliance.request import CHANGES, moment, text
 from appliance.seating import Seating
 from appliance.signing_in import SigningIn
 from appliance.snapshot import Snapshot, Tools
@@ -47,9 +48,6 @@ from appliance.updating import Updating
 
 LAST_WORD = 30.0  # seconds a revoked box may still tell HQ that it read the notice
 LOOK_WHILE_CONNECTING = 1.0  # seconds, or in doubt about a line; the probes wake the loop long before
-CHANGES = frozenset(
-    {"redeem", "start-over", "wish-line", "set-air", "join-wifi", "show-wifi", "sign-in", "end-sign-in"}
-)
 LOOK_WHILE_SEARCHING = 0.5  # seconds, while a line is silent and every door is asked
 
 
@@ -72,6 +70,7 @@ class FieldRole:
         self._climbing = Climbing(self._state / "lines.json")
         self._sockets = Sockets(self._state, identity)
         self._air = OnAir(identity, tools.clock.monotonic)
+        self._dialling = Dialling(tools.clock.monotonic)
         self._updating = Updating(
             tools.machinery, Bundles(self._state, machine.courier_uid), self._state, tools.wake
         )
@@ -108,6 +107,7 @@ class FieldRole:
         )
         if config.assignment:
             self._sockets.obey(config.assignment.blue, self._place)
+        self._dialling.look(config, observed)
         policy = config.assignment.policy if config.assignment else NO_POLICY
         uplinks = judged(uplinks_of(machine, observed, config.lines, policy), config.assignment)
         uplinks = self._air.refused(uplinks)
@@ -146,6 +146,7 @@ class FieldRole:
             clock_signed=self._time.signed,
             clock_ahead=self._time.ahead,
             signing_in=hole is not None,
+            modem=self._dialling.missing,
         )
         phase, reason = judge(facts)
         memory.status = status(memory.status, phase, reason, now)
@@ -171,6 +172,7 @@ class FieldRole:
             client=self._air.client,
         )
         desired = self._air.with_radios(desired, config, observed)
+        desired = self._dialling.with_modem(desired, machine, config)
         memory.queues = decide(memory.queues, memory.choice.link, observed)
         if desired.tunnel is not None and desired.tunnel.peers:
             held = shapers(memory.queues, memory.choice.link, observed, machine, assignment)
@@ -230,9 +232,11 @@ class FieldRole:
 
     def next_time(self, now: float) -> float:
         if self._config.assignment is None:
-            return LOOK_WHILE_SEARCHING if self._joining.invited else min(30.0, self._air.until_retry())
+            retry = min(30.0, self._air.until_retry(), self._dialling.until_retry())
+            return LOOK_WHILE_SEARCHING if self._joining.invited else retry
         pause = min(
             self._air.until_retry(),
+            self._dialling.until_retry(),
             self._report_due(now),
             self._time.until_handshake(),
             self._signing_in.until_end(now),
@@ -356,6 +360,9 @@ class FieldRole:
                 ssid, key = text(request, "ssid"), text(request, "key")
                 self._kept.save(wifi_line.with_network(self._config, ssid, key))
                 return {}
+            case "set-apn":
+                self._kept.save(network_told(self._config, request))
+                return {}
             case "show-wifi":
                 self._air.show_networks()
                 return {}
@@ -403,6 +410,7 @@ class FieldRole:
             "access_point": self._air.shown(),
             "wifi": wifi,
             "wifi_line": self._air.line_view(snapshot.config, snapshot.observed),
+            "modem": self._dialling.view(snapshot.config),
             "sockets": sockets,
             "software": self._updating.view(),
         }

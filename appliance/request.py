@@ -12,6 +12,20 @@ from appliance.core.words import Refused
 E = TypeVar("E", bound=StrEnum)
 
 MOST = 64  # values in a list
+# Of what the box's pages ask: it is obeyed between two turns.
+CHANGES = frozenset(
+    {
+        "redeem",
+        "start-over",
+        "wish-line",
+        "set-air",
+        "join-wifi",
+        "show-wifi",
+        "set-apn",
+        "sign-in",
+        "end-sign-in",
+    }
+)
 
 
 def text(request: Mapping[str, Any], name: str) -> str:

@@ -40,6 +40,7 @@ from appliance.host.bundles import Bundles
 from appliance.host.clock import Clock, MachineClock
 from appliance.host.journal import Journal
 from appliance.host.machine import RealMachine
+from appliance.host.modem_manager import Modems
 from appliance.host.probe import Probes
 from appliance.host.profiles import packaged_profiles
 from appliance.host.rauc import Rauc
@@ -111,7 +112,9 @@ def assemble_field(machine: Machine, clock: Clock | None = None) -> tuple[Daemon
         journal=Journal(run / "journal.cursor").take if machine.systemd else tuple,
     )
     role = FieldRole(replace(machine, blue=in_force(run, own.blue)), tools, own)
-    return Daemon(RealMachine(machine, _environment(), probes, clock), role, bell, clock.now), probes
+    # Hardware is the machine's own: in an exercise, whose lines are in a namespace, it is not ours.
+    modems = None if machine.outside else Modems(bell.ring)
+    return Daemon(RealMachine(machine, _environment(), probes, clock, modems), role, bell, clock.now), probes
 
 
 def _run_hub(machine: Machine, run: Path) -> None:

@@ -132,7 +132,7 @@ def field_box(
             peer=LAN,
             peer_namespace=machine.field,
         ),
-        links_up=_links_up(machine),
+        links_up=_links_up(machine, uplinks),
         tunnel=tunnel,
         tunnel_name=machine.tunnel,
         addresses=_box_addresses(config, machine, uplinks, tunnel),
@@ -258,7 +258,9 @@ def _asked_for_nat64(uplinks: tuple[Uplink, ...]) -> list[tuple[str, str]]:
     return [(x.link, y) for x in uplinks if x.lease and x.six and not x.lease.nat64 for y in x.lease.dns]
 
 
-def _links_up(machine: Machine) -> frozenset[tuple[str, str]]:
+def _links_up(machine: Machine, uplinks: tuple[Uplink, ...]) -> frozenset[tuple[str, str]]:
+    """A modem's link is left alone until it is dialled: the kernel changes its form (raw IP) only while it is down."""
+    waiting = {x.link for x in uplinks if not x.dialled}
     return frozenset(
         {
             (machine.field, "lo"),
@@ -266,7 +268,7 @@ def _links_up(machine: Machine) -> frozenset[tuple[str, str]]:
             (machine.outside, "lo"),
             (machine.outside, BRIDGE),
             (machine.outside, VETH),
-            *((machine.outside, x) for x in machine.uplinks + machine.ports),
+            *((machine.outside, x) for x in machine.uplinks + machine.ports if x not in waiting),
         }
     )
 

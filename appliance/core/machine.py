@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from appliance.core.lease import Lease
 from appliance.core.model import NetworkClass, Phase, Reason, Secret
+from appliance.core.modem import NO_MOBILE, Mobile, Order
 from appliance.core.radio import Heard, Radio
 
 TUNNEL_MTU = 1280  # the device's; what its routes let through is measured for each line (core/path_mtu.py)
@@ -30,7 +31,8 @@ class Link:
     ssid: str = ""  # of the Wi-Fi network that a client is in: hostile text
     drops: int = 0  # how often the carrier went since the link was made
     bus: str = ""  # where its hardware sits, below /sys/devices; "" for what is no Ethernet or Wi-Fi hardware
-    plugged: bool = False  # on USB, and not soldered to the board
+    plugged: bool = False  # on USB, and not soldered to the board; a modem counts as plugged in
+    modem: bool = False  # it carries nothing before its modem was told to connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -225,6 +227,7 @@ class Desired:
     unmuted: frozenset[str] = frozenset()  # radios that must not be muted
     client: tuple[str, str] = ("", "")  # an interface to be made, and its radio
     scan: str = ""  # an interface that has to look around now
+    order: Order | None = None  # what a modem is to do now
 
 
 class Answer(StrEnum):
@@ -392,6 +395,7 @@ class Observed:
     laptops: tuple[LaptopLease, ...] = ()
     radios: tuple[Radio, ...] = ()
     heard: tuple[Heard, ...] = ()  # networks around, while somebody asks
+    mobile: Mobile = NO_MOBILE
     vitals: Vitals = Vitals()
     failures: tuple[Failure, ...] = ()
     config_damaged: bool = False
@@ -415,6 +419,8 @@ class Uplink:
     number: int = 0  # its place among the machine's uplinks
     drops: int = 0  # how often its carrier went: another cable may be in it now
     ssid: str = ""
+    dialled: bool = True  # a modem's link stays down until it is
+    asks: bool = True  # for its address, of a router; what came with a modem's connection is not asked for
     refused: Reason | None = None  # HQ's policy: nothing of ours leaves on it
     lacks: frozenset[NetworkClass] = frozenset()  # classes of this box's desktops that it must not carry
 

@@ -33,6 +33,9 @@ class Secret(str):
         return str.__str__(self)
 
 
+NO_SECRET = Secret("")
+
+
 class Role(StrEnum):
     FIELD = "field"
     HUB = "hub"
@@ -76,6 +79,16 @@ class Reason(StrEnum):
     LINE_REFUSED = "line-refused"
     OPEN_WIFI_REFUSED = "open-wifi-refused"
     WIFI_CHANNEL = "wifi-channel"
+    MODEM_STARTING = "modem-starting"
+    MODEM_NO_SIM = "modem-no-sim"
+    MODEM_LOCKED = "modem-locked"
+    MODEM_SEARCHING = "modem-searching"
+    MODEM_DENIED = "modem-denied"
+    MODEM_ROAMING = "modem-roaming"
+    MODEM_NEEDS_APN = "modem-needs-apn"
+    MODEM_REFUSED = "modem-refused"
+    MODEM_UNSUPPORTED = "modem-unsupported"
+    MODEM_FAILED = "modem-failed"
     LINE_CAPTIVE = "line-captive"
     SPARE_CAPTIVE = "spare-captive"
     SIGNING_IN = "signing-in"
@@ -319,6 +332,24 @@ class WifiNetwork:
     passphrase: Secret  # "" = open
 
 
+class Auth(StrEnum):
+    """How a SIM's contract has user and password told."""
+
+    ANY = ""
+    PAP = "pap"
+    CHAP = "chap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MobileNetwork:
+    """What a SIM's contract says of the way in: the access point's name (APN), and who asks."""
+
+    apn: str
+    user: str = ""
+    password: Secret = NO_SECRET
+    auth: Auth = Auth.ANY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
     """The Wi-Fi as it is on the air: decided by core/air.py from the identity, the radio and the place."""
@@ -371,6 +402,7 @@ class Config:
     lines: LineWishes = LineWishes()
     air: Air = Air()
     wifi: WifiNetwork | None = None
+    mobile: MobileNetwork | None = None
 
 
 # ------------------------------------------------------------------------------------------- the hub

@@ -40,6 +40,7 @@ class Facts:
     carrier: bool = True
     address: bool = True
     line_refused: Reason | None = None  # HQ's policy refuses every line there is
+    modem: Reason | None = None  # a modem is there, and this is why it is no line
     spare: bool = False
     captive: bool = False  # the line in use is held up by a sign-in page
     spare_captive: bool = False  # the one that was left is
@@ -66,6 +67,7 @@ def facts_of(
     clock_signed: bool = False,
     clock_ahead: float = 0.0,
     signing_in: bool = False,
+    modem: Reason | None = None,
 ) -> Facts:
     """Gather the facts from what was asked and what is. `clock_signed`: HQ vouches for our clock; `clock_ahead`:
     seconds it is known to be wrong by and not yet set."""
@@ -86,6 +88,7 @@ def facts_of(
         carrier=any(x.carrier for x in uplinks),
         address=any(x.usable for x in uplinks),
         line_refused=refusal_of(uplinks),
+        modem=modem,
         spare=first is not None and not first.active,
         captive=is_captive(observed.portal, uplinks, waited),
         spare_captive=is_spare_captive(observed.portal, uplinks),
@@ -186,7 +189,7 @@ def _open(f: Facts) -> tuple[Phase, Reason]:
 
 def _line(f: Facts) -> Reason | None:
     if not f.carrier:
-        return Reason.NO_UPLINK
+        return f.modem or Reason.NO_UPLINK
     if f.line_refused:
         return f.line_refused
     return None if f.address else Reason.NO_ADDRESS

@@ -25,6 +25,7 @@ from appliance.core.machine import (
     TunnelState,
     Unit,
 )
+from appliance.core.modem import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,13 @@ class LookAround:
     """Which networks are there."""
 
     link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellModem:
+    """ModemManager is told; how it went is observed."""
+
+    order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +197,7 @@ Step = (
     | UnmuteRadio
     | MakeClient
     | LookAround
+    | TellModem
     | SetLinkUp
     | SetTunnel
     | RemoveTunnel
@@ -236,6 +245,7 @@ def plan(desired: Desired, observed: Observed) -> tuple[Step, ...]:
         *_routes(desired, observed, of_tunnel=True),
         *_shapers(desired, observed),
         *_radios(desired, observed),
+        *([TellModem(order=desired.order)] if desired.order and not observed.mobile.busy else []),
         *_files(desired, observed),
         *_units(desired, observed),
         *_hole(desired, observed),

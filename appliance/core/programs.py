@@ -21,6 +21,7 @@ def box_program_names(machine: Machine) -> frozenset[str]:
             "dnsmasq",
             "hostapd",
             "wifi",
+            "modems",
             "relay",
             *(f"dhcp-{x}" for x in machine.uplinks),
             *(f"routers-{x}" for x in machine.uplinks),
@@ -94,7 +95,7 @@ def box_programs(
             config=_cable(x),
         )
         for x in uplinks
-        if x.carrier
+        if x.carrier and x.asks
     ]  # fmt: skip
     units += [
         Unit(
@@ -105,7 +106,7 @@ def box_programs(
             config=_cable(x),
         )
         for x in uplinks
-        if x.carrier
+        if x.carrier and x.asks
     ]
     return tuple(units)
 

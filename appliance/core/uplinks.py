@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.core.lease import Lease
-from appliance.core.machine import HubProbe, LineProbe, LineState, Machine, Observed, Tunnel, Uplink
+from appliance.core.machine import HubProbe, LineProbe, LineState, Link, Machine, Observed, Tunnel, Uplink
 from appliance.core.model import Config, LineWishes, Policy, Secret
+from appliance.core.modem import Way
 
 TUNNEL_TABLE = 5000  # the table that the tunnel's mark looks up
 FIRST_UPLINK_TABLE = 5001
@@ -30,7 +31,7 @@ HOLD_DOWN, HOLD_DOWN_AT_MOST = (
 SLOW = 0.5  # seconds of round trip beyond which a line is only better than none
 
 _KINDS = (
-    ("wwan", "lte"),
+    ("ww", "lte"),
     ("usb", "usb"),
     ("enx", "usb"),
     ("wl", "wifi"),
@@ -98,11 +99,12 @@ def uplinks_of(
     order of kinds, then the machine's own."""
     # Of two leases on one line IPv4's counts.
     leases = {x.link: x for x in sorted(observed.leases, key=lambda x: ":" not in x.address)}
+    bearers = {x.bearer.link: x.bearer for x in observed.mobile.modems if x.bearer}
     found = []
     for index, name in enumerate(machine.uplinks):
         link = observed.link(machine.outside, name)
         carrier = link is not None and link.up and link.carrier
-        kind = "usb" if link is not None and link.plugged and not link.wireless else kind_of(name)
+        kind, bearer = _kind(name, link), bearers.get(name)
         found.append(
             Uplink(
                 link=name,
@@ -114,10 +116,18 @@ def uplinks_of(
                 table=FIRST_UPLINK_TABLE + index,
                 metered=_in_need(name, kind, machine, wishes, policy),
                 number=index,
+                dialled=bearer is not None or link is None or not link.modem,
+                asks=bearer is None or bearer.way is Way.DHCP,
             )
         )
     ranks = {x.value: n for n, x in enumerate(policy.prefer)}
     return tuple(sorted(found, key=lambda x: (x.link != wishes.first, ranks.get(x.kind, len(ranks)))))
+
+
+def _kind(name: str, link: Link | None) -> str:
+    if link is not None and link.modem:
+        return "lte"
+    return "usb" if link is not None and link.plugged and not link.wireless else kind_of(name)
 
 
 def _in_need(link: str, kind: str, machine: Machine, wishes: LineWishes, policy: Policy) -> bool:

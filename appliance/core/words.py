@@ -6,11 +6,13 @@ The number (症状番号) is what a person says on the phone; it never changes i
 from __future__ import annotations
 
 from appliance.core.model import Phase, Reason
+from appliance.core.modem_words import MODEM, NETWORK
 from appliance.core.preparing_words import PREPARING
 from appliance.core.sentence import Sentence
 from appliance.core.update_words import UPDATES
 
 REASONS: dict[Reason, Sentence] = {
+    **MODEM,
     Reason.NO_TICKET: Sentence(
         "1-01", "まだ役所につながっていません", "本部から届いた招待QRコードを撮ってください",
         "Not connected to the office yet", "Take a photo of the invitation QR code from HQ",
@@ -186,6 +188,7 @@ REASONS: dict[Reason, Sentence] = {
 REFUSALS: dict[str, Sentence] = {
     **PREPARING,
     **UPDATES,
+    **NETWORK,
     "format": Sentence(
         "6-01", "これは招待QRコードではありません", "本部から届いたQRコードを撮ってください",
         "This is not an invitation QR code", "Take a photo of the QR code from HQ",

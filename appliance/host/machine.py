@@ -30,11 +30,13 @@ from appliance.core.machine import (
     TunnelState,
     Unit,
 )
+from appliance.core.modem import Mobile, Order, lease_of
 from appliance.core.router_advert import read_advert
 from appliance.core.uplinks import TUNNEL_TABLE, read_lease
 from appliance.host import files, laptops, namespaces, radio, sysctl, vitals, wireguard
 from appliance.host.clock import Clock, MachineClock, Moments
 from appliance.host.interfaces import addresses
+from appliance.host.modem_manager import Modems
 from appliance.host.netlink import Netlink
 from appliance.host.nft import Rulesets
 from appliance.host.probe import Probes
@@ -70,6 +72,7 @@ class RealMachine:
         environment: Mapping[str, str],
         probes: Probes | None,
         clock: Clock | None = None,
+        modems: Modems | None = None,
     ) -> None:
         self._machine, self._clock = machine, clock or MachineClock()
         self._moments = Moments(self._clock)
@@ -78,6 +81,7 @@ class RealMachine:
         self._probes = probes
         self._shaping, self._shapes = Shaping(self._netlink), True
         self._radios = radio.Radios(machine.outside)
+        self._modems = modems
         self.units: ProcessUnits | SystemdUnits = (SystemdUnits if machine.systemd else ProcessUnits)(
             Path(machine.run), dict(environment)
         )
@@ -91,7 +95,9 @@ class RealMachine:
         now = self._clock.now()
         spaces = self._spaces(desired)
         tunnel = desired.tunnel_name if desired else self._machine.tunnel
-        probes, leases = self._probes, self._leases(now)
+        mobile = self._modems.look() if self._modems else Mobile()
+        brought = (lease_of(x, now) for x in mobile.modems)
+        probes, leases = self._probes, (*self._leases(now), *(x for x in brought if x))
         links = self._netlink.links(sorted(spaces))
         observed = Observed(
             now=now,
@@ -120,6 +126,7 @@ class RealMachine:
             hole=self._sign_in.hole,
             radios=self._radios.read(links) if self._probes else (),
             heard=self._radios.heard,
+            mobile=mobile,
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
             vitals=vitals.read(Path(self._machine.state)),
         )
@@ -214,6 +221,8 @@ class RealMachine:
                 self._radios.make_client(link, phy)
             case steps.LookAround(link=link):
                 self._radios.look_around(link)
+            case steps.TellModem(order=order):
+                self._tell_modem(order)
             case steps.SetLinkUp(namespace=namespace, link=link):
                 self._netlink.set_up(namespace, link)
             case steps.SetTunnel(tunnel=tunnel):
@@ -270,6 +279,10 @@ class RealMachine:
         except (Failed, NetlinkError) as error:
             sys.stderr.write(f"noroshi: rates are not kept: {error}\n")
             self._shapes = False
+
+    def _tell_modem(self, order: Order) -> None:
+        if self._modems is not None:
+            self._modems.do(order)
 
     def _line_changed(self) -> None:
         """The tunnel's packets leave by another way now: the device must not insist on its old address, and the

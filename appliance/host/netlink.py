@@ -79,6 +79,7 @@ class Netlink:
                         wireless=place.wireless,
                         bus=place.bus,
                         plugged=place.plugged,
+                        modem=place.modem,
                         drops=int(x.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0) if not namespace else 0,
                         ssid=radio.ssid(name) if place.wireless else "",
                     )

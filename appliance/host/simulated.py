@@ -90,6 +90,8 @@ def after_step(state: Observed, step: steps.Step) -> Observed:  # noqa: C901 - o
             return _with_link(state, Link(namespace="", name=name, wireless=True))
         case steps.LookAround():
             return state
+        case steps.TellModem():
+            return replace(state, mobile=replace(state.mobile, busy=True))
         case steps.SetLinkUp(namespace=namespace, link=name):
             link = _link(state, namespace, name)
             return _with_link(state, replace(link, up=True, carrier=link.carrier or bool(link.kind)))

@@ -36,6 +36,7 @@ from appliance.core.plan import (
     SetTunnel,
     Step,
     StopUnit,
+    TellModem,
     UnmuteRadio,
     WriteFile,
 )
@@ -101,6 +102,8 @@ def line(step: Step) -> str:  # noqa: C901 - one line for each kind of step
             words = [link, phy]
         case LookAround(link=link):
             words = [link]
+        case TellModem(order=x):
+            words = [x.path, "connect" if x.connect else "enable"]
         case SetLinkUp(namespace=namespace, link=link):
             words = [namespace or "outside", link]
         case SetTunnel(tunnel=x):

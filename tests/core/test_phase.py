@@ -21,6 +21,7 @@ from appliance.core.machine import (
     Uplink,
 )
 from appliance.core.model import OPEN_PHASES, JoinStage, Mission, MissionKind, Phase, Reason
+from appliance.core.modem_words import MODEM
 from appliance.core.phase import HANDSHAKE_FRESH, Facts, facts_of, judge, status
 from tests import machines
 from tests.machines import ETH0, NOW, USB0
@@ -56,6 +57,10 @@ TABLE: list[tuple[dict[str, object], Facts, Phase, Reason]] = [
     ({}, FRESH, Phase.SETUP, Reason.NO_TICKET),
     ({"carrier": False, "address": False}, FRESH, Phase.SETUP, Reason.NO_TICKET),
     ({"carrier": False, "address": False}, INVITED, Phase.CONNECTING, Reason.NO_UPLINK),
+    *(({"carrier": False, "modem": x}, LOST, Phase.CONNECTING, x) for x in MODEM),
+    ({"carrier": False, "modem": Reason.MODEM_NO_SIM}, INVITED, Phase.CONNECTING, Reason.MODEM_NO_SIM),
+    ({"carrier": False, "modem": Reason.MODEM_NO_SIM}, WELL, Phase.DEGRADED, Reason.LINE_LOST),
+    ({"modem": Reason.MODEM_NO_SIM}, WELL, Phase.PROTECTED, Reason.ALL_WELL),
     ({"address": False}, INVITED, Phase.CONNECTING, Reason.NO_ADDRESS),
     ({"handshake_age": None, "hub_refusal": "internet"}, INVITED, Phase.CONNECTING, Reason.NO_INTERNET),
     ({"handshake_age": None, "hub_refusal": "port"}, INVITED, Phase.CONNECTING, Reason.HUB_PORT_CLOSED),

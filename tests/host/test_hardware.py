@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.host.hardware import NOWHERE, Place, place
+from appliance.host.hardware import NOWHERE, Place, has_modem, place
 
 
 def machine(
@@ -48,6 +48,49 @@ def test_hardware_is_found_where_it_sits(
     tmp_path: Path, device: str, options: dict[str, str], expected: Place
 ) -> None:
     assert place("net0", machine(tmp_path, "net0", device, **options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver"), [("65534", "qmi_wwan"), ("519", "qmi_wwan"), ("1", "cdc_mbim"), ("519", "")]
+)
+def test_a_modem_s_link_is_the_modem_s_whatever_form_it_has(tmp_path: Path, kind: str, driver: str) -> None:
+    root = modem(tmp_path, USB, kind, driver)
+    assert place("wwan0", root) == Place(bus=USB, plugged=True, modem=True)
+
+
+def test_a_modem_on_a_card_is_no_built_in_socket(tmp_path: Path) -> None:
+    assert place("wwan0", modem(tmp_path, PCI, "519", "")).plugged
+
+
+@pytest.mark.parametrize("driver", ["cdc_ether", "cdc_ncm", "rndis_host"])
+def test_a_stick_that_connects_by_itself_stays_a_network_card(tmp_path: Path, driver: str) -> None:
+    assert place("wwan0", modem(tmp_path, USB, "1", driver)) == Place(bus=USB, plugged=True)
+
+
+def modem(folder: Path, device: str, kind: str, driver: str) -> Path:
+    root = machine(folder, "wwan0", device, kind=kind)
+    (root / "wwan0" / "uevent").write_text("DEVTYPE=wwan\nINTERFACE=wwan0\n")
+    if driver:
+        (folder / "drivers" / driver).mkdir(parents=True)
+        (folder / "sys/devices" / device / "driver").symlink_to(folder / "drivers" / driver)
+    return root
+
+
+def test_a_modem_shows_by_its_control_channel_or_its_serial_interface(tmp_path: Path) -> None:
+    assert not has_modem(tmp_path)
+    port = tmp_path / "tty" / "ttyUSB0" / "device"
+    port.mkdir(parents=True)
+    for driver, expected in (("ftdi_sio", False), ("option1", True)):
+        (tmp_path / driver).mkdir()
+        (port / "driver").unlink(missing_ok=True)
+        (port / "driver").symlink_to(tmp_path / driver)
+        assert has_modem(tmp_path) is expected
+
+
+@pytest.mark.parametrize("name", ["usbmisc/cdc-wdm0", "wwan/wwan0mbim0"])
+def test_each_kind_of_control_channel_counts(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    assert has_modem(tmp_path)
 
 
 def test_a_radio_is_known_by_its_phy(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def status(phase: str, reason: Reason, **more: Any) -> Status:
             "number": "",
         },
         "wifi_line": {"able": False, "ssid": "", "state": "", "words": {"ja": "", "en": ""}, "around": []},
+        "modem": None,
         "sockets": [],
         "lan": "",
         "milestones": {},

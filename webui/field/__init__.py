@@ -34,6 +34,8 @@ ACCESS = {
     "set_air": "act",
     "show_wifi": "act",
     "join_wifi": "act",
+    "mobile": "look",
+    "set_apn": "act",
     "sign_in": "act",
     "end_sign_in": "act",
     "language": "act",
@@ -90,6 +92,8 @@ def _add_routes(app: Flask, pages: Pages) -> None:
     add("/wifi/place", "set_air", pages.set_air, methods=["POST"])
     add("/wifi/around", "show_wifi", pages.show_wifi, methods=["POST"])
     add("/wifi/line", "join_wifi", pages.join_wifi, methods=["POST"])
+    add("/mobile", "mobile", pages.mobile)
+    add("/mobile/apn", "set_apn", pages.set_apn, methods=["POST"])
     add("/sign-in", "sign_in", pages.sign_in, methods=["POST"])
     add("/sign-in/end", "end_sign_in", pages.end_sign_in, methods=["POST"])
     add("/captive-api", "captive_api", pages.captive_api)

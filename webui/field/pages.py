@@ -220,17 +220,30 @@ class Pages:
         return _trouble(answer, 422) if isinstance(answer, Sentence) else _see("/details#lines")
 
     def wifi(self, notice: Sentence | None = None, code: int = 200) -> Response:
-        """The Wi-Fi, and somebody's Wi-Fi as a line. It is not exchanged under people's hands: they type here."""
+        """The Wi-Fi, and somebody's Wi-Fi as a line."""
+        return self._typed_on("wifi", notice, code)
+
+    def mobile(self, notice: Sentence | None = None, code: int = 200) -> Response:
+        """The mobile network, and what the SIM's contract says of the way in."""
+        return self._typed_on("mobile", notice, code)
+
+    def _typed_on(self, name: str, notice: Sentence | None, code: int) -> Response:
+        """A page that is not exchanged under people's hands: they type here."""
         status = self.status()
         if status is None:
             return _see("/")
         html, tag = _with_token(
-            render_template("field/wifi.html", status=status, notice=notice, token=TOKEN_PLACE)
+            render_template(f"field/{name}.html", status=status, notice=notice, token=TOKEN_PLACE)
         )
         page = render_template(
-            "field/page.html", screen=html, tag=tag, step="wifi", phase=status["phase"], live="", reload=0
+            "field/page.html", screen=html, tag=tag, step=name, phase=status["phase"], live="", reload=0
         )
         return make_response(page, code)
+
+    def set_apn(self) -> Response:
+        told = {k: request.form.get(k, "")[:128] for k in ("apn", "user", "password", "auth")}
+        answer = self.ask(ask="set-apn", **{k: v.strip() for k, v in told.items()})
+        return self.mobile(answer, 422) if isinstance(answer, Sentence) else _see("/mobile")
 
     def set_air(self) -> Response:
         place, band = request.form.get("place", "")[:16], request.form.get("band", "")[:16]

@@ -93,6 +93,13 @@ def refused_line(status: Facts) -> Mapping[str, Any] | None:
     return live[0]["refused"] if live and all(uplink.get("refused") for uplink in live) else None
 
 
+def modem_without_line(status: Facts) -> Mapping[str, Any] | None:
+    """A modem that is no line yet and says why, where nothing else is plugged in: words in both languages."""
+    modem = status.get("modem")
+    alone = not any(uplink["carrier"] for uplink in status.get("uplinks", ()))
+    return modem if modem and modem["words"] and alone else None
+
+
 def waits_for_address(status: Facts) -> bool:
     """Something is plugged in, but it has not answered yet."""
     return not has_line(status) and any(uplink["carrier"] for uplink in status.get("uplinks", ()))
