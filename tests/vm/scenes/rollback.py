@@ -18,6 +18,7 @@ from tests.vm.updates import INSTALLED, until, until_restarted
 
 TRIAL, TIMER = 600.0, 900.0  # core/update.py: TRIAL_LASTS; noroshi-trial.timer
 SLOW = 2_000_000  # bit/s
+NO_WISH = "HQ wishes no update"  # host/stick.py
 
 
 def play(stage: Stage) -> None:
@@ -43,7 +44,7 @@ def broken_tunnel(x: Life) -> None:
 
 def no_daemon(x: Life) -> None:
     version, home = x.version(30), updates.slot(x.site)
-    start = by_stick(x, x.shop.whole("no-daemon", version, bundles.without_daemon), version)
+    start = by_stick(x, x.shop.whole("no-daemon", version, bundles.without_daemon), version, early=True)
     until_other(x, home, "a version whose daemon does not start", start)
     before = updates.boot_id(x.site)
     active = x.site.guest.tell("systemctl", "is-active", "noroshi-trial.timer", "noroshi.service")[1].split()
@@ -66,8 +67,9 @@ def spoilt(bundle: Path) -> Path:
     return wrong
 
 
-def by_stick(x: Life, bundle: Path, version: str, *others: Path) -> str:
-    """The line is too slow, so somebody plugs a stick in. Which start of the box it was."""
+def by_stick(x: Life, bundle: Path, version: str, *others: Path, early: bool = False) -> str:
+    """The line is too slow, so somebody plugs a stick in; `early`: it is there before HQ wishes anything. Which start of
+    the box it was."""
     image, size = x.stage.folder / "stick.img", bundle.stat().st_size
     updates.stick(image, *others, bundle)
     before = updates.digest(image)
@@ -76,24 +78,39 @@ def by_stick(x: Life, bundle: Path, version: str, *others: Path) -> str:
         path.unlink()
     start = updates.boot_id(x.site)
     updates.slow_line(x.site, SLOW)
+    if early:
+        x.site.guest.plug_stick(image)
+        looked_at(x)
     x.office.start(version, "--now")
     until(x.site, "waited for", lambda told: told["wish"] == version and told["state"] == "fetch", 120)
     begun = time.monotonic()
-    x.site.guest.plug_stick(image)
+    if not early:
+        x.site.guest.plug_stick(image)
     until(x.site, "taken", lambda told: told["state"] != "fetch", INSTALLED)
     took, by_line = time.monotonic() - begun, size * 8 / SLOW
     x.check(
-        "a stick is taken while the line is slow",
+        f"a stick {'that was there before ' if early else ''}is taken while the line is slow",
         took < by_line / 2,
         f"{took:.0f} s; by the line {by_line:.0f} s",
     )
-    said = x.site.guest.tell("journalctl", "--no-pager", "-o", "cat", "-u", "noroshi-stick@*")[1].strip()
+    said = of_sticks(x)
     with contextlib.suppress(RuntimeError):
         x.site.guest.pull_stick()
     x.check("and nothing on it was changed", updates.digest(image) == before, said[-200:])
     image.unlink()
     updates.slow_line(x.site)
     return start
+
+
+def of_sticks(x: Life) -> str:
+    return x.site.guest.tell("journalctl", "--no-pager", "-o", "cat", "-u", "noroshi-stick@*")[1].strip()
+
+
+def looked_at(x: Life) -> None:
+    """Until the box looked at a new stick and found nothing to do."""
+    before, deadline = of_sticks(x).count(NO_WISH), time.monotonic() + PATIENCE
+    while of_sticks(x).count(NO_WISH) <= before and time.monotonic() < deadline:
+        time.sleep(2)
 
 
 def until_other(x: Life, home: str, what: str, start: str) -> None:
