@@ -83,6 +83,7 @@ class FieldRole:
             self._climbing,
             self._updating,
             self._proving,
+            self._sockets,
             tools.journal,
         )
 

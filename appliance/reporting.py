@@ -16,6 +16,7 @@ from appliance.letters import Letters
 from appliance.memory import NEVER
 from appliance.proving import Proving
 from appliance.snapshot import Snapshot
+from appliance.sockets import Sockets
 from appliance.timekeeper import Timekeeper
 from appliance.updating import Updating
 
@@ -33,11 +34,12 @@ class Reporting:
         climbing: Climbing,
         updating: Updating,
         proving: Proving,
+        sockets: Sockets,
         journal: Callable[[], Sequence[Line]],
     ) -> None:
         self._letters, self._boot, self._clock = letters, boot, clock
         self._climbing, self._updating, self._proving = climbing, updating, proving
-        self._journal = journal
+        self._sockets, self._journal = sockets, journal
         self._at = NEVER
         self._said: tuple[Phase, Reason] | None = None
         self._sequence = 0
@@ -79,6 +81,7 @@ class Reporting:
             self._climbing.ways(),
             self._updating.view(),
             self._journal(),
+            self._sockets.told(),
         )
         lasting = observed.now - observed.hub.last_answer > 3 * health.REPORT_INTERVAL
         self._letters.write_report(snapshot.config, report, observed.now, lasting=lasting)

@@ -42,6 +42,8 @@ class Sockets:
         self._kept = self._panel = _read(self._path)
         self._identity = identity  # as it is on the disk
         self._heard: tuple[int, ...] = ()  # what HQ said last, obeyed or not
+        self._why = ""  # and what the box has against it
+        self._blue: tuple[int, ...] = ()  # what counts since the machine's start
 
     def look(self, machine: Machine, observed: Observed) -> Machine:
         if not machine.follows:
@@ -54,13 +56,14 @@ class Sockets:
     def obey(self, blue: tuple[int, ...], machine: Machine) -> None:
         """HQ's declaration, if it made one: it becomes the box's own, as the personal file's did, and counts from the next
         start. Once for each word of HQ's."""
-        if not blue or blue == self._heard or not machine.follows or not self._panel.remembered:
+        if blue == self._heard or (machine.follows and not self._panel.remembered):
             return
-        self._heard = blue
-        if blue == self._identity.blue:
+        self._heard, self._blue = blue, machine.blue
+        self._why = self._objection(blue, machine)
+        if blue == self._identity.blue or not blue:
             return
-        if not sockets.leaves_both(blue, len(self._panel.remembered), wifi=self._identity.ssid != ""):
-            sys.stderr.write(f"noroshi: HQ's blue sockets {blue} would leave none for lines or laptops\n")
+        if self._why:
+            sys.stderr.write(f"noroshi: HQ's blue sockets {blue} do not count: {self._why}\n")
             return
         declared = replace(self._identity, blue=blue)
         try:
@@ -69,6 +72,20 @@ class Sockets:
             sys.stderr.write(f"noroshi: HQ's blue sockets could not be saved: {error}\n")
             return
         self._identity = declared
+
+    def _objection(self, blue: tuple[int, ...], machine: Machine) -> str:
+        if not machine.follows:
+            return "fixed"
+        if blue == self._identity.blue:  # as the box is anyhow
+            return ""
+        return sockets.objection(blue, len(self._panel.remembered), wifi=self._identity.ssid != "")
+
+    def told(self) -> dict[str, Any]:
+        """For HQ: what came of its declaration; nothing where it made none, or where it was not looked at yet."""
+        if not self._heard:
+            return {}
+        state, why = sockets.outcome(self._heard, self._identity.blue, self._blue, self._why)
+        return {"blue": list(self._heard), "state": state.value, "why": why}
 
     def _keep(self) -> None:
         self._kept = self._panel

@@ -38,6 +38,7 @@ def report(
     ways: Mapping[str, Rung] = MappingProxyType({}),
     software: Mapping[str, Any] = MappingProxyType({}),
     log: Sequence[Line] = (),
+    sockets: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """One health ping; the shell signs it. Times: seconds; parts: 0..1."""
     active = next((x for x in uplinks if x.active), None)
@@ -74,6 +75,7 @@ def report(
         "milestones": dict(milestones),
         "proof": proof,
         **({"software": {k: v for k, v in software.items() if k != "words"}} if software.get("slot") else {}),
+        **({"sockets": dict(sockets)} if sockets else {}),
         **({"log": [x.as_data() for x in log]} if log else {}),
         **(question or {}),
     }

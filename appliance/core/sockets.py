@@ -98,11 +98,33 @@ def fitted(machine: Machine, panel: Panel, observed: Observed) -> Machine:
     return replace(machine, uplinks=(*lines, *panel.plugged), ports=tuple(ports))
 
 
-def leaves_both(blue: tuple[int, ...], sockets: int, wifi: bool) -> bool:
-    """Whether a machine with so many built-in sockets can be reached by a line then, and by laptops: a declaration that
-    takes either away does not count."""
+class Declared(StrEnum):
+    """What came of HQ's declaration on a box."""
+
+    IN_FORCE = "in-force"
+    NEXT_START = "next-start"
+    REFUSED = "refused"
+
+
+def objection(blue: tuple[int, ...], sockets: int, wifi: bool) -> str:
+    """Why a declaration does not count on a machine with so many built-in sockets, "" where it does: there must be a
+    line, and a way in for laptops."""
     lines = sum(1 for x in blue if x <= sockets)
-    return lines > 0 and (wifi or lines < sockets)
+    if not lines:
+        return "no-line"
+    return "" if wifi or lines < sockets else "no-way-in"
+
+
+def outcome(
+    declared: tuple[int, ...], own: tuple[int, ...], now: tuple[int, ...], why: str
+) -> tuple[Declared, str]:
+    """`own`: what the disk says, `now`: what counts since the machine's start, `why`: what the box objected. With the
+    reason of a refusal."""
+    if why:
+        return Declared.REFUSED, why
+    if set(declared) != set(own):
+        return Declared.REFUSED, "not-saved"
+    return (Declared.IN_FORCE if set(declared) == set(now) else Declared.NEXT_START), ""
 
 
 def view(machine: Machine, panel: Panel, observed: Observed, radio: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from appliance.core.health import GOOD_LOSS, GOOD_ROUND_TRIP, USABLE_LOSS, USABL
 from appliance.hub import register
 from appliance.hub.presence import DOWN_AFTER, Presence, presence
 from appliance.hub.register import flips, latest, logs, milestones, proofs, reports
-from appliance.hub.reports import Guest, Malformed, Software, read_report, read_software
+from appliance.hub.reports import Colours, Guest, Malformed, Software, read_report, read_software
 
 
 class Quality(StrEnum):
@@ -185,6 +185,8 @@ class Present:
     devices: tuple[str, ...] = ()
     guests: tuple[Guest, ...] = ()
     software: Software | None = None
+    sockets: Colours | None = None
+    started: float = 0.0  # the machine, by its own clock
 
 
 def _newest_reports(engine: sa.Engine, *where: sa.ColumnElement[bool]) -> list[tuple[str, str]]:
@@ -214,7 +216,13 @@ def present(engine: sa.Engine, now: float) -> dict[str, Present]:
     for box, body in _newest_reports(engine, latest.c.last_ping > now - DOWN_AFTER):
         with contextlib.suppress(Malformed):  # it was read before; a newer HQ may be stricter
             report = read_report(body)
-            found[box] = Present(devices=report.devices, guests=report.guests, software=report.software)
+            found[box] = Present(
+                devices=report.devices,
+                guests=report.guests,
+                software=report.software,
+                sockets=report.sockets,
+                started=report.made_at - report.uptime,
+            )
     return found
 
 

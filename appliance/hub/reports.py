@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from appliance.core.clock import is_nonce
 from appliance.core.devices import is_mac, short_number
+from appliance.core.identity import MOST_SOCKETS
 from appliance.core.logbook import Line
 
 T = TypeVar("T")
@@ -94,6 +95,15 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """What a box says of HQ's blue sockets; `state` and `why` are of core/sockets.py."""
+
+    blue: tuple[int, ...]
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One health ping. Times by the box's clock; `uptime` by its boot clock; `loss`, `memory`, `disk` 0..1."""
 
@@ -125,6 +135,7 @@ class Report:
     devices: tuple[str, ...] = ()  # registered laptops that are there
     guests: tuple[Guest, ...] = ()
     software: Software | None = None
+    sockets: Colours | None = None
     log: tuple[Line, ...] = ()  # what its programs said, `at` by its boot clock
 
 
@@ -225,6 +236,7 @@ def _report(body: dict[str, Any], seq: int) -> Report:
         devices=tuple(_text({"devices": x}, "devices", NAME) for x in _list(body, "devices", MAX_DEVICES)),
         guests=tuple(map(_guest, _list(body, "guests", MAX_GUESTS))),
         software=_optional(body, "software", _software),
+        sockets=_optional(body, "sockets", _colours),
         log=tuple(map(_log_line, _list(body, "log", MAX_LOG))),
     )
 
@@ -320,6 +332,12 @@ def _software(body: dict[str, Any], key: str) -> Software:
         percent=_whole(told, "percent", 0, 100),
         trouble=_words(told, "trouble", 48),
     )
+
+
+def _colours(body: dict[str, Any], key: str) -> Colours:
+    told = _object(body, key)
+    blue = [_whole({"blue": x}, "blue", 1, MOST_SOCKETS) for x in _list(told, "blue", MOST_SOCKETS)]
+    return Colours(blue=tuple(blue), state=_text(told, "state", REASON), why=_words(told, "why", 48))
 
 
 def _log_line(line: Any) -> Line:

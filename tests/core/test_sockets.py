@@ -15,8 +15,9 @@ from appliance.core.sockets import (
     MOST_SOCKETS,
     Panel,
     fitted,
-    leaves_both,
     look,
+    objection,
+    outcome,
     place_on_bus,
     read_panel,
     view,
@@ -197,4 +198,22 @@ def test_each_socket_is_told_with_its_colour_and_number() -> None:
 def test_a_declaration_that_leaves_no_line_or_no_way_in_for_laptops_does_not_count(
     blue: tuple[int, ...], sockets: int, wifi: bool, counts: bool
 ) -> None:
-    assert leaves_both(blue, sockets, wifi) is counts
+    assert (objection(blue, sockets, wifi) == "") is counts
+
+
+@pytest.mark.parametrize(
+    ("own", "now", "why", "expected"),
+    [
+        ((1, 2), (1, 2), "", ("in-force", "")),
+        ((2, 1), (1, 2), "", ("in-force", "")),
+        ((1, 2), (1,), "", ("next-start", "")),
+        ((1,), (1,), "", ("refused", "not-saved")),
+        ((1,), (1,), "no-line", ("refused", "no-line")),
+        ((1, 2), (1, 2), "fixed", ("refused", "fixed")),
+    ],
+)
+def test_hq_is_told_what_came_of_its_declaration(
+    own: tuple[int, ...], now: tuple[int, ...], why: str, expected: tuple[str, str]
+) -> None:
+    state, said = outcome((1, 2), own, now, why)
+    assert (state.value, said) == expected

@@ -88,6 +88,55 @@ def test_a_declaration_counts_from_the_machines_next_start_and_lasts(make: Make)
     assert bridged(world) == {"eth2"}
 
 
+def told(world: World) -> tuple[str, str]:
+    """What HQ heard of its declaration with the next report."""
+    world.tick(12)
+    found = world.reports[-1].get("sockets", {"state": "", "why": ""})
+    return found["state"], found["why"]
+
+
+def test_hq_is_told_what_came_of_its_declaration(make: Make) -> None:
+    world = box(make)
+    start_again(world)
+    world.tick(15)
+    assert told(world) == ("", ""), "nothing was declared"
+    declare(world, 1, 2)
+    assert told(world) == ("next-start", "")
+    start_again(world, power=False)
+    world.tick(15)
+    assert told(world) == ("next-start", ""), "a new daemon is no start of the machine"
+    start_again(world)
+    world.until(Phase.PROTECTED)
+    world.tick(15)
+    assert told(world) == ("in-force", "") and world.reports[-1]["sockets"]["blue"] == [1, 2]
+    declare(world, 9)
+    assert told(world) == ("refused", "no-line")
+    declare(world, 1, 2)
+    assert told(world) == ("in-force", "")
+
+
+def test_hq_is_told_why_a_declaration_does_not_count(make: Make) -> None:
+    world = box(make, 2, identity=WIRED)
+    declare(world, 1, 2)
+    assert told(world) == ("refused", "no-way-in")
+
+
+def test_a_network_stick_that_is_plugged_in_is_a_line_whatever_hq_declares_and_stays_where_it_is(
+    make: Make,
+) -> None:
+    world = box(make)
+    stick = Link(namespace="", name="usb0", bus="pci0000:00/usb1/1-2", plugged=True, carrier=True)
+    world.sim.state = replace(world.sim.state, links=(*world.sim.state.links, stick))
+    world.tick(2)
+    assert colours(world)["usb0"] == "line" and "dhcp-usb0" in dict(world.sim.state.units)
+    declare(world, 1, 2)
+    assert colours(world)["usb0"] == "line" and "dhcp-usb0" in dict(world.sim.state.units)
+    start_again(world)
+    world.sim.state = replace(world.sim.state, links=(*world.sim.state.links, stick))
+    world.tick(3)
+    assert colours(world) == {"eth0": "line", "eth1": "line", "eth2": "laptops", "usb0": "line"}
+
+
 def test_a_line_that_becomes_a_laptops_socket_has_nothing_of_a_line_left(make: Make) -> None:
     world = box(make)
     declare(world, 2)
@@ -152,6 +201,7 @@ def test_a_box_whose_sockets_are_named_in_its_machine_file_keeps_them(make: Make
     world = make().joined()
     declare(world, 2)
     assert identity_file.load(world.state) is None, "nothing was written"
+    assert told(world) == ("refused", "fixed")
 
 
 def test_a_full_disk_costs_nothing_but_the_declaration(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,5 +214,6 @@ def test_a_full_disk_costs_nothing_but_the_declaration(make: Make, monkeypatch: 
     world.role._sockets.obey((1, 2), FOLLOWS)
     monkeypatch.undo()
     assert files.read_private(world.state / "identity.json") is None
+    assert world.role._sockets.told()["why"] == "not-saved"
     world.tick(5)
     assert world.phase is Phase.PROTECTED

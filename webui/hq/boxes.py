@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from appliance.core.devices import LONGEST_EMERGENCY
 from appliance.core.model import MissionKind
 from appliance.hub.people import Role
-from webui.hq import fields, policy, timeline, updates
+from webui.hq import fields, policy, sockets, timeline, updates
 from webui.hq.access import my_name, note, serves
 from webui.hq.desk import desk
 from webui.hq.trouble import again
@@ -40,6 +40,7 @@ def _page(name: str, problem: str = "") -> str:
         kinds=list(MissionKind),
         policy=policy,
         sockets=SOCKETS,
+        colours=sockets.outcome(record, there),
         there=there,
         updating=updates.progress(record, there.software if there else None),
         now=board.now,
