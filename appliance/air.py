@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from appliance.core import air, wifi_line
 from appliance.core.air import Hosting
 from appliance.core.identity import Identity
 from appliance.core.machine import Desired, Machine, Observed, Uplink
-from appliance.core.model import AccessPoint, Config
+from appliance.core.model import AccessPoint, Air, Config
 from appliance.core.wifi_line import Client, State
 from appliance.core.words import refusal
 
@@ -32,6 +33,10 @@ class OnAir:
         self.client: Client | None = None  # the radio that is, or could be, in somebody else's Wi-Fi
         self.state: State | None = None  # how that goes
         self._chosen: tuple[object, ...] = ()
+        self._heard_at = float("-inf")  # the chosen network
+        self._asked = Air()  # what people wished
+        self._radar, self._radar_at = False, float("-inf")  # whether a radar spoke against it
+        self._listens = False
         self._beside = 0  # the channel on which the chosen network was heard last
         self._waited_since = 0.0
         self._showing_until = self._looked_at = float("-inf")
@@ -53,16 +58,22 @@ class OnAir:
             self.state, self._chosen, self._beside = None, (), 0
             return
         heard = any(x.ssid == network.ssid for x in observed.heard)
+        if self._chosen[:1] != (network,):
+            self._heard_at = float("-inf")
         if self._chosen != (network, heard):
             self._chosen, self._waited_since = (network, heard), now
         link = observed.link("", self.client.link) if self.client else None
-        self.state = wifi_line.state(
-            self.client,
-            network,
-            observed.heard,
-            joined=link is not None and link.carrier,
-            waited=now - self._waited_since,
-        )
+        joined = link is not None and link.carrier
+        if heard or joined:
+            self._heard_at = now
+        waited = now - self._waited_since
+        self.state = wifi_line.state(self.client, network, observed.heard, joined=joined, waited=waited)
+
+    @property
+    def joining(self) -> Client | None:
+        """The client, while it may be in the chosen network, or try to."""
+        silent = self._monotonic() - self._heard_at
+        return self.client if wifi_line.may_join(self.state, silent) else None
 
     def refused(self, uplinks: tuple[Uplink, ...]) -> tuple[Uplink, ...]:
         return wifi_line.refused(uplinks, self.client, self.state)
@@ -76,7 +87,8 @@ class OnAir:
         now, showing = self._monotonic(), self._monotonic() < self._showing_until
         wanted = self.client is not None and (showing or config.wifi is not None)
         link = self.client.link if self.client and wanted else ""
-        scan = link if showing and now - self._looked_at >= wifi_line.SCAN_EVERY else ""
+        seeking = showing or self.joining is None
+        scan = link if seeking and now - self._looked_at >= wifi_line.SCAN_EVERY else ""
         there = observed.link("", scan) if scan else None
         if there is not None and there.up:
             self._looked_at = now
@@ -86,7 +98,7 @@ class OnAir:
             unmuted=self._unmuted(observed, bool(link)),
             client=(link, self.client.phy) if self.client and self.client.made and link else ("", ""),
             links_up=desired.links_up | ({("", link)} if link else set()),
-            scan=scan,
+            scan=(scan, config.wifi.ssid if config.wifi else ""),
         )
 
     @property
@@ -99,11 +111,27 @@ class OnAir:
         running = UNIT in dict(observed.units)
         self._count(running, now, started=not observed.failures)
         self._mind_country(observed, now)
-        found = air.host(self.identity, observed.radios, config.air, machine.radio, self._beside)
+        self._mind_radars(config.air, observed, now, running=running)
+        wished = air.after_radar(config.air, self._radar)
+        found = air.host(self.identity, observed.radios, wished, machine.radio, self._beside)
         self._meant = found.point
         if found.point is not None and not running and now < self._held_until:
             found = Hosting(why="radio-fails")
         self.hosting, self._wanted = found, found.point
+
+    def _mind_radars(self, wished: Air, observed: Observed, now: float, *, running: bool) -> None:
+        """One counts until people wish something else, and for half an hour at least: the box does not go back by itself,
+        which would take laptops off the Wi-Fi for another minute."""
+        if wished != self._asked:
+            self._asked, self._radar = wished, self._radar and now - self._radar_at < air.UNOCCUPIED
+        left = running and not observed.failures and air.driven_away(self._wanted, observed.radios)
+        if left or any(y.struck for x in observed.radios for y in x.channels):
+            if not self._radar:
+                sys.stderr.write("noroshi: a weather radar was heard: the Wi-Fi leaves its channel\n")
+            self._radar, self._radar_at = True, now
+        link = observed.link("", self._wanted.link) if self._wanted else None
+        there = link is not None and link.carrier
+        self._listens = self._wanted is not None and self._wanted.channel in air.W56 and not there
 
     def _count(self, running: bool, now: float, *, started: bool) -> None:
         """It was wanted in the last turn and does not run in this one: it ended by itself. `started`: nothing kept that
@@ -129,7 +157,17 @@ class OnAir:
         now, pause = self._monotonic(), float("inf")
         if now < self._held_until:
             pause = self._held_until - now
-        if now < self._showing_until or self.state in (State.TRYING, State.NOT_HEARD, State.CHANNEL):
+        if (
+            now < self._showing_until
+            or self._listens
+            or self.state
+            not in (
+                None,
+                State.JOINED,
+                State.NO_RADIO,
+                State.NOT_LET_IN,
+            )
+        ):
             pause = min(pause, 2.0)
         return pause
 
@@ -156,10 +194,12 @@ class OnAir:
 
     def view(self, observed: Observed, outside: str) -> dict[str, Any]:
         """For pages: whether the Wi-Fi is there, and if not, why."""
-        point, why = self.hosting.point, self.hosting.why
+        point = self.hosting.point
         link = observed.link(outside, point.link) if point else None
+        on = link is not None and link.carrier and bool(link.master)
+        why = self.hosting.why or air.notice(point, self._asked, on=on, radar=self._radar)
         return {
-            "on": link is not None and link.carrier and bool(link.master),
+            "on": on,
             "link": point.link if point else "",
             "ssid": self.identity.ssid,
             "channel": point.channel if point else 0,

@@ -170,7 +170,7 @@ class FieldRole:
             hole=hole,
             mtu=memory.mtu,
             point=self._air.point,
-            client=self._air.client,
+            client=self._air.joining,
         )
         desired = self._air.with_radios(desired, config, observed)
         desired = self._dialling.with_modem(desired, machine, config)

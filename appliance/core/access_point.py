@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from appliance.core.air import COUNTRY, band_of, lawful
+from appliance.core.air import COUNTRY, band_of, lawful, part_of
 from appliance.core.machine import FileContent
 from appliance.core.model import AccessPoint, Band, Place, Secret, Security
 
@@ -120,6 +120,8 @@ def hostapd(*, run: str, bridge: str, point: AccessPoint) -> FileContent:
         f"ieee80211h={int(five)}",
         f"hw_mode={'a' if five else 'g'}",
         f"channel={point.channel}",
+        # Where a radar drives it away, hostapd chooses anew among all that the kernel allows in Japan, indoors or not.
+        *([f"chanlist={' '.join(map(str, sorted(part_of(point.channel))))}"] if five else []),
         "ieee80211n=1",
         *(["ieee80211ac=1", "vht_oper_chwidth=0"] if five else []),
         "wmm_enabled=1",

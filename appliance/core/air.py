@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.core.identity import Identity
 from appliance.core.model import AccessPoint, Air, Band, Config, Place, Security
@@ -21,6 +21,7 @@ W52 = frozenset(range(36, 49, 4))
 W53 = frozenset(range(52, 65, 4))
 W56 = frozenset(range(100, 145, 4))
 APART = (1, 6, 11)  # of 2.4 GHz: the three that do not overlap
+UNOCCUPIED = 1800.0  # seconds after a radar in which nobody may send there
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds between tries of an access point that ends by itself
 STANDS_AFTER = 60.0  # seconds on the air after which earlier failures are forgotten
 
@@ -48,7 +49,7 @@ def may_host(radio: Radio, channel: int, place: Place, *, shared: bool = False) 
     """Whether this radio can be an access point there now. `shared`: it is a client there, too, and cannot stop to
     listen for radars."""
     found = next((x for x in radio.channels if x.number == channel), None)
-    if found is None or not lawful(channel, place) or found.disabled or found.listen_only:
+    if found is None or not lawful(channel, place) or found.disabled or found.listen_only or found.struck:
         return False
     return not found.radar or (radio.hears_radar and not shared)
 
@@ -124,6 +125,35 @@ def order(serial: str, air: Air) -> tuple[int, ...]:
     two = (*_turned(APART, seed), *sorted(TWO - set(APART)))
     five = _turned(tuple(sorted(W52 if air.place is Place.INDOORS else W56)), seed)
     return (*five, *two) if air.band is Band.FIVE else two
+
+
+def driven_away(wanted: AccessPoint | None, radios: Sequence[Radio]) -> bool:
+    """Whether hostapd left its channel by itself, as it does for a radar only. The kernel forgets a radar as soon as
+    nothing is on the air."""
+    return wanted is not None and any(
+        x.link == wanted.link and {x.host_channel, wanted.channel} <= W56 and x.host_channel != wanted.channel
+        for x in radios
+    )
+
+
+def after_radar(air: Air, heard: bool) -> Air:
+    """Outdoors 5 GHz is shared with weather radars. Where one was `heard`, laptops do not wait another minute for the
+    next channel, on which there may be another one."""
+    return replace(air, band=Band.TWO) if heard and air.place is Place.OUTDOORS else air
+
+
+def notice(point: AccessPoint | None, wished: Air, *, on: bool, radar: bool) -> str:
+    """What people should know of an access point that is as it should be: a key of words.REFUSALS, or ""."""
+    if point is not None and not on and point.channel in W56:
+        return "radio-listens"
+    left = point is not None and on and radar and after_radar(wished, radar) != wished
+    return "radio-radar" if left else ""
+
+
+def part_of(channel: int) -> frozenset[int]:
+    """The channels among which hostapd may choose by itself where it has to leave this one (a radar): lawful wherever
+    this one is."""
+    return next((x for x in (TWO, W52, W53, W56) if channel in x), frozenset())
 
 
 def _turned(channels: tuple[int, ...], seed: int) -> tuple[int, ...]:

@@ -226,7 +226,7 @@ class Desired:
     country: str = ""  # whose rules the radios obey from now on; "" = as they are
     unmuted: frozenset[str] = frozenset()  # radios that must not be muted
     client: tuple[str, str] = ("", "")  # an interface to be made, and its radio
-    scan: str = ""  # an interface that has to look around now
+    scan: tuple[str, str] = ("", "")  # an interface that has to look around now, and the name it asks for
     order: Order | None = None  # what a modem is to do now
 
 

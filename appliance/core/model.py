@@ -79,6 +79,7 @@ class Reason(StrEnum):
     LINE_REFUSED = "line-refused"
     OPEN_WIFI_REFUSED = "open-wifi-refused"
     WIFI_CHANNEL = "wifi-channel"
+    WIFI_COUNTRY = "wifi-country"
     MODEM_STARTING = "modem-starting"
     MODEM_NO_SIM = "modem-no-sim"
     MODEM_LOCKED = "modem-locked"

@@ -84,9 +84,10 @@ class MakeClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAround:
-    """Which networks are there."""
+    """Which networks are there; one that hides answers to its name, `ssid`."""
 
     link: str
+    ssid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,8 +317,9 @@ def _radios(desired: Desired, observed: Observed) -> list[Step]:
     name, phy = desired.client
     if name and observed.link("", name) is None and phy in {x.phy for x in observed.radios}:
         steps.append(MakeClient(link=name, phy=phy))
-    link = observed.link("", desired.scan) if desired.scan else None
-    return [*steps, LookAround(link=desired.scan)] if link is not None and link.up else steps
+    ear, ssid = desired.scan
+    link = observed.link("", ear) if ear else None
+    return [*steps, LookAround(link=ear, ssid=ssid)] if link is not None and link.up else steps
 
 
 def _sysctls(desired: Desired, observed: Observed) -> list[Step]:

@@ -27,6 +27,7 @@ from appliance.core.model import (
 from appliance.core.words import Refused
 
 MOST_ENDPOINTS = 8
+NOT_JOINED = frozenset({Reason.WIFI_CHANNEL, Reason.WIFI_COUNTRY})  # refused before there is a carrier
 OPEN_SSID = "00000JAPAN"  # the carriers' disaster Wi-Fi: open, unencrypted, anybody may imitate it
 
 
@@ -147,5 +148,5 @@ def carried(uplinks: tuple[Uplink, ...]) -> frozenset[NetworkClass]:
 
 def refusal_of(uplinks: tuple[Uplink, ...]) -> Reason | None:
     """What keeps the box from its lines, where each one with a carrier is refused."""
-    live = [x for x in uplinks if x.carrier or x.refused is Reason.WIFI_CHANNEL]
+    live = [x for x in uplinks if x.carrier or x.refused in NOT_JOINED]
     return live[0].refused if live and all(x.refused for x in live) else None

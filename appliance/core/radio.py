@@ -11,6 +11,7 @@ class Channel:
     disabled: bool = False
     listen_only: bool = False  # the driver or the rules let it send only where it heard somebody else
     radar: bool = False
+    struck: bool = False  # a radar was heard there lately: nobody may send for half an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Heard:
     channel: int
     signal: float = -100.0  # dBm
     locked: bool = True
+    country: str = ""  # whose rules it says it obeys; the kernel of whoever joins it would obey them, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Radio:
     channels: tuple[Channel, ...] = ()
     client: str = ""  # the interface that is in somebody's network
     client_channel: int = 0  # and on which channel
+    host_channel: int = 0  # where its access point is, or listens for radars
     country: str = ""  # whose rules it obeys; "00" = those of no country
     self_managed: bool = False  # it decides that by itself
     switched_off: bool = False  # by a switch on the case

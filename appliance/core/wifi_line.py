@@ -2,6 +2,8 @@
 
 The access point comes first. With a radio of its own the client is free; on the access point's radio both share a
 channel, so a network that is only on channels which the access point must not use is not joined, and words say why.
+Nor is one that says it obeys another country's rules: the kernel of whoever joins it obeys them, too, and with it every
+radio of this box. So nothing is joined before it was heard.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ LINK = "wl-line"  # the client's interface on the access point's radio
 MOST_SHOWN = 30
 PATIENCE = 20.0  # seconds from being heard to being let in
 SCAN_FOR, SCAN_EVERY = 60.0, 8.0  # seconds that somebody who chooses a network is shown what there is
+SILENT = 60.0  # seconds without hearing the network after which it has to be heard before it is joined again
 
+_NAME, _COUNTRY = 0, 7  # numbers of elements (IEEE 802.11, 9.4.2.1)
 _PASSPHRASE = re.compile(r"[\x20-\x7e]{8,63}")
 
 
@@ -34,6 +38,7 @@ class State(StrEnum):
     NO_RADIO = "no-radio"
     NOT_HEARD = "not-heard"
     CHANNEL = "channel"
+    COUNTRY = "country"
     NOT_LET_IN = "not-let-in"
 
 
@@ -45,6 +50,10 @@ STATE_WORDS = {
     State.CHANNEL: (
         "このWi-Fiは、この箱が使ってはいけないチャンネルにあります",
         "it is on a channel that this box must not use",
+    ),
+    State.COUNTRY: (
+        "このWi-Fiの機器が、外国の設定です",
+        "its router is set to another country",
     ),
     State.NOT_LET_IN: (
         "入れません。暗証番号を確かめてください",
@@ -116,7 +125,7 @@ def channel_to_join(client: Client | None, network: WifiNetwork | None, heard: S
     """Where the access point has to be, so that its own radio can join the network; 0 where it may be anywhere."""
     if client is None or network is None or not client.made:
         return 0
-    there = [x for x in heard if x.ssid == network.ssid and x.channel in client.channels]
+    there = [x for x in heard if x.ssid == network.ssid and x.channel in client.channels and not is_abroad(x)]
     return max(there, key=lambda x: x.signal).channel if there else 0
 
 
@@ -124,11 +133,13 @@ def state(
     client: Client | None, network: WifiNetwork, heard: Sequence[Heard], *, joined: bool, waited: float
 ) -> State:
     """`waited`: seconds since the network was first heard, or chosen."""
+    there = [x for x in heard if x.ssid == network.ssid]
+    if any(is_abroad(x) for x in there):  # of several the supplicant might choose that one
+        return State.COUNTRY
     if client is None:
         return State.NO_RADIO
     if joined:
         return State.JOINED
-    there = [x for x in heard if x.ssid == network.ssid]
     if there and client.channels and not any(x.channel in client.channels for x in there):
         return State.CHANNEL
     if waited < PATIENCE:
@@ -136,26 +147,51 @@ def state(
     return State.NOT_LET_IN if there else State.NOT_HEARD
 
 
+def may_join(now: State | None, silent: float) -> bool:
+    """Whether the supplicant runs. `silent`: seconds since the network was heard, or was joined."""
+    return now in (State.JOINED, State.TRYING, State.NOT_LET_IN, State.NOT_HEARD) and silent < SILENT
+
+
+def is_abroad(network: Heard) -> bool:
+    """Codes that begin with X stand for no country (ISO 3166), and no kernel has rules for them."""
+    return network.country not in ("", COUNTRY) and not network.country.startswith("X")
+
+
+_WHY = {State.CHANNEL: Reason.WIFI_CHANNEL, State.COUNTRY: Reason.WIFI_COUNTRY}
+
+
 def refused(uplinks: tuple[Uplink, ...], client: Client | None, now: State | None) -> tuple[Uplink, ...]:
-    """A Wi-Fi line that cannot be taken for its channel says so among the lines."""
-    if client is None or now is not State.CHANNEL:
+    """A Wi-Fi line that cannot be taken for its channel or its country says so among the lines."""
+    why = _WHY.get(now) if now else None
+    if client is None or why is None:
         return uplinks
-    return tuple(replace(x, refused=Reason.WIFI_CHANNEL) if x.link == client.link else x for x in uplinks)
+    return tuple(replace(x, refused=why) if x.link == client.link else x for x in uplinks)
 
 
 def name_in(elements: bytes) -> str:
     """The network's name among a beacon's elements (IEEE 802.11, 9.4.2.2); "" where there is none that is text. What
     stands there was sent by anybody."""
+    octets = _element(elements, _NAME)
+    try:
+        return octets.decode() if len(octets) <= LONGEST_SSID else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def country_in(elements: bytes) -> str:
+    """The two letters of the country whose rules a beacon says it obeys (IEEE 802.11, 9.4.2.8), "" for none."""
+    octets = _element(elements, _COUNTRY)[:2]
+    return octets.decode().upper() if len(octets) == 2 and octets.isalpha() else ""
+
+
+def _element(elements: bytes, wanted: int) -> bytes:
     at = 0
     while at + 2 <= len(elements):
         number, length = elements[at], elements[at + 1]
-        if number == 0:
-            try:
-                return elements[at + 2 : at + 2 + length].decode() if length <= LONGEST_SSID else ""
-            except UnicodeDecodeError:
-                return ""
+        if number == wanted:
+            return elements[at + 2 : at + 2 + length]
         at += 2 + length
-    return ""
+    return b""
 
 
 def shown(heard: Sequence[Heard], own: str) -> list[dict[str, Any]]:

@@ -79,6 +79,12 @@ REASONS: dict[Reason, Sentence] = {
         "This Wi-Fi is on a channel that this box must not use, so it cannot be a line",
         "Plug in another line device, or ask its owner to use 2.4 GHz",
     ),
+    Reason.WIFI_COUNTRY: Sentence(
+        "2-29", "このWi-Fiの機器は外国の設定のため、回線にできません",
+        "ほかの回線の機器を差すか、Wi-Fiの持ち主に、国の設定を日本にできるか聞いてください",
+        "This Wi-Fi's router is set to another country, so it cannot be a line",
+        "Plug in another line device, or ask its owner to set the router's country to Japan",
+    ),
     Reason.LINE_CAPTIVE: Sentence(
         "2-22", "この回線は、ログイン画面で止められています",
         "ほかの回線の機器を差すか、施設の人に、ログイン画面の通し方を聞いてください",
@@ -367,6 +373,7 @@ REFUSALS: dict[str, Sentence] = {
         "The box cannot tell where this phone is", "Join the box's Wi-Fi or its yellow socket again",
     ),
     "wifi-channel": REASONS[Reason.WIFI_CHANNEL],
+    "wifi-country": REASONS[Reason.WIFI_COUNTRY],
     "wifi-name": Sentence(
         "6-60", "そのWi-Fiの名前は使えません", "一覧から選び直してください",
         "That Wi-Fi name cannot be used", "Choose one from the list",
@@ -404,6 +411,14 @@ REFUSALS: dict[str, Sentence] = {
         "待てないときは、パソコンを線で黄色い口につないでください",
         "This box's Wi-Fi does not start. Trying again by itself",
         "If you cannot wait, connect laptops to a yellow socket by cable",
+    ),
+    "radio-listens": Sentence(
+        "9-07", "気象レーダーの電波がないか、約1分確かめています。そのあとWi-Fiが出ます", "このままお待ちください",
+        "Listening for weather radars for about a minute; the Wi-Fi comes after that", "Please wait",
+    ),
+    "radio-radar": Sentence(
+        "9-08", "気象レーダーの電波があったため、Wi-Fiを2.4GHzに移しました", "何もしなくて大丈夫です",
+        "A weather radar was heard: the Wi-Fi went to 2.4 GHz", "Nothing to do",
     ),
     "drill-closed": Sentence(
         "6-12", "訓練用のデスクトップは、訓練のときだけ開きます", "ほかのデスクトップを開いてください",

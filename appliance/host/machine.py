@@ -99,10 +99,11 @@ class RealMachine:
         brought = (lease_of(x, now) for x in mobile.modems)
         probes, leases = self._probes, (*self._leases(now), *(x for x in brought if x))
         links = self._netlink.links(sorted(spaces))
+        radios = self._radios.read(links) if self._probes else ()
         observed = Observed(
             now=now,
             namespaces=spaces,
-            links=links,
+            links=self._radios.named(links),
             addresses=addresses(spaces),
             routes=self._netlink.routes(x for x in _tables(desired) if x[0] in spaces),
             rules=self._rules(desired),
@@ -124,7 +125,7 @@ class RealMachine:
             desktops=probes.desktops if probes else (),
             portal=probes.portal if probes else PortalProbe(),
             hole=self._sign_in.hole,
-            radios=self._radios.read(links) if self._probes else (),
+            radios=radios,
             heard=self._radios.heard,
             mobile=mobile,
             laptops=laptops.leases(Path(self._machine.run) / "dhcp" / "laptops"),
@@ -219,8 +220,8 @@ class RealMachine:
                 radio.unmute(phy)
             case steps.MakeClient(link=link, phy=phy):
                 self._radios.make_client(link, phy)
-            case steps.LookAround(link=link):
-                self._radios.look_around(link)
+            case steps.LookAround(link=link, ssid=ssid):
+                self._radios.look_around(link, ssid)
             case steps.TellModem(order=order):
                 self._tell_modem(order)
             case steps.SetLinkUp(namespace=namespace, link=link):

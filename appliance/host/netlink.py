@@ -16,7 +16,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core.lease import Lease
 from appliance.core.machine import Address, Bridge, Link, Route, Rule
-from appliance.host import hardware, namespaces, radio
+from appliance.host import hardware, namespaces
 from appliance.host.namespaces import identity, inside
 
 _BLACKHOLE_ROUTE = 6  # RTN_BLACKHOLE, linux/rtnetlink.h
@@ -81,7 +81,6 @@ class Netlink:
                         plugged=place.plugged,
                         modem=place.modem,
                         drops=int(x.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0) if not namespace else 0,
-                        ssid=radio.ssid(name) if place.wireless else "",
                     )
                 )
         return tuple(found)

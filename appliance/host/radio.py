@@ -1,64 +1,34 @@
-"""Radios, by nl80211 (pyroute2): what each can do, whose rules it obeys, and the network that a client is in."""
+"""Radios, by nl80211 (pyroute2): what each can do, whose rules it obeys, and the network that a client is in. What they
+hear is scan.py's."""
 
 from __future__ import annotations
 
-import array
 import contextlib
-import fcntl
 import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pyroute2.iwutil import IW
-from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.nl80211 import NL80211_NAMES, nl80211cmd
 
 from appliance.core.air import number_of
 from appliance.core.machine import Link
 from appliance.core.radio import Channel, Heard, Radio
-from appliance.core.wifi_line import name_in
+from appliance.host import scan
 
 PHYS = Path("/sys/class/ieee80211")
 SAE_OFFLOAD_AP = 51  # NL80211_EXT_FEATURE_SAE_OFFLOAD_AP, linux/nl80211.h
 AGE = 600.0  # seconds that what a radio can do is believed
 OBEYS_WITHIN = 2.0  # seconds: a new country is told to the drivers, and they answer in their own time
 HEARD_FOR = 2.0  # seconds that what was heard is believed
-MOST_HEARD = 100
-_PRIVACY = 0x10  # capability of IEEE 802.11: it asks for a key
-_STATION = 2  # NL80211_IFTYPE_STATION
-
-_SIOCGIWESSID = 0x8B1B  # linux/wireless.h; cfg80211 answers it, too
-_LONGEST = 32  # octets of an SSID (IEEE 802.11)
-
-
-def ssid(link: str) -> str:
-    """ "" where the link is in no network, or is no radio. What stands in it is whatever somebody nearby sends."""
-    buffer = array.array("B", bytes(_LONGEST))
-    address, length = buffer.buffer_info()
-    request = bytearray(struct.pack("16sPHH", link.encode()[:15], address, length, 0))
-    with (
-        contextlib.suppress(OSError),
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
-    ):
-        fcntl.ioctl(channel, _SIOCGIWESSID, request)
-        _, _, length, flags = struct.unpack("16sPHH", request)
-        if flags:
-            return readable(buffer.tobytes()[: min(length, _LONGEST)])
-    return ""
-
-
-def readable(raw: bytes) -> str:
-    """As text without anything that is not printable; octets that are no UTF-8 become question marks."""
-    return "".join(x if x.isprintable() else "?" for x in raw.decode(errors="replace").replace("\ufffd", "?"))
-
-
-# -------------------------------------------------------------------------------------- what radios can do
+_STATION, _HOST = 2, 3  # NL80211_IFTYPE_STATION, NL80211_IFTYPE_AP
+_STRUCK = 1  # NL80211_DFS_UNAVAILABLE
 
 
 class Radios:
@@ -72,6 +42,9 @@ class Radios:
         self._at = 0.0
         self._told = False
         self._heard_at = 0.0
+        self._ears: frozenset[tuple[int, bool]] = frozenset()
+        self._joined: dict[int, str] = {}
+        self._names: dict[str, str] = {}  # of an interface → of the network that it is in
         self.heard: tuple[Heard, ...] = ()
 
     def read(self, links: Iterable[Link]) -> tuple[Radio, ...]:
@@ -89,6 +62,11 @@ class Radios:
             return ()
         return found
 
+    def named(self, links: tuple[Link, ...]) -> tuple[Link, ...]:
+        """The same links, with the name of the network that each is in. Call `read` first."""
+        names = self._names
+        return tuple(replace(x, ssid=names[x.name]) if x.wireless and x.name in names else x for x in links)
+
     def _iw(self) -> IW:
         if self._channel is None:
             self._channel = IW()
@@ -98,13 +76,20 @@ class Radios:
         channel = self._iw()
         country = _country(channel)
         names = _names()
-        seen = (country, tuple(sorted(names.items())))
-        if seen != self._seen or time.monotonic() - self._at > AGE:
-            self._known = _capabilities(channel)
-            self._seen, self._at = seen, time.monotonic()
         faces: dict[int, list[Any]] = {}
         for x in channel.get_interfaces_dump():
             faces.setdefault(x.get_attr("NL80211_ATTR_WIPHY"), []).append(x)
+        # A radar takes an access point off its channel, and the channel from the radio.
+        hosts = {
+            (x.get_attr("NL80211_ATTR_IFINDEX"), x.get_attr("NL80211_ATTR_WIPHY_FREQ"))
+            for y in faces.values()
+            for x in y
+            if x.get_attr("NL80211_ATTR_IFTYPE") == _HOST
+        }
+        seen = (country, tuple(sorted(names.items())), frozenset(hosts))
+        if seen != self._seen or time.monotonic() - self._at > AGE:
+            self._known = _capabilities(channel)
+            self._seen, self._at = seen, time.monotonic()
         self._listen(channel, [y for x in faces.values() for y in x], wireless)
         found = []
         for number, radio in sorted(self._known.items()):
@@ -119,34 +104,28 @@ class Radios:
         return tuple(found)
 
     def _listen(self, channel: IW, faces: list[Any], wireless: dict[str, Link]) -> None:
-        """What the interfaces that look for a network heard lately."""
-        ears = [
-            x.get_attr("NL80211_ATTR_IFINDEX")
+        """What the interfaces that look for a network heard lately, and which of them is in one."""
+        names = {
+            x.get_attr("NL80211_ATTR_IFINDEX"): x.get_attr("NL80211_ATTR_IFNAME")
             for x in faces
             if x.get_attr("NL80211_ATTR_IFTYPE") == _STATION and _is_up(wireless, x)
-        ]
-        if not ears:
-            self.heard = ()
-        elif time.monotonic() - self._heard_at > HEARD_FOR:
-            self._heard_at = time.monotonic()
-            try:
-                self.heard = tuple(_heard(channel, ears))[:MOST_HEARD]
-            except (NetlinkError, struct.error):  # a link that just went away
-                self.heard = ()
+        }
+        ears = frozenset((index, wireless[name].carrier) for index, name in names.items())
+        nameless = any(carrier and index not in self._joined for index, carrier in ears)
+        late = time.monotonic() - self._heard_at > HEARD_FOR
+        if ears != self._ears or (ears and (late or nameless)):
+            self._ears, self._heard_at = ears, time.monotonic()
+            self.heard, self._joined = scan.listened(channel, sorted(names))
+        self._names = {names[k]: readable(v) for k, v in self._joined.items() if k in names}
 
     def make_client(self, link: str, phy: str) -> None:
         number = next(k for k, v in _names().items() if v == phy)
         self._iw().add_interface(link, "station", phy=number)
 
-    def look_around(self, link: str) -> None:
+    def look_around(self, link: str, ssid: str) -> None:
         """Begins; what is heard is read at later looks. A radio that is busy is asked again then."""
         with contextlib.suppress(NetlinkError):
-            _ask(
-                self._iw(),
-                "NL80211_CMD_TRIGGER_SCAN",
-                [["NL80211_ATTR_IFINDEX", socket.if_nametoindex(link)]],
-                NLM_F_REQUEST | NLM_F_ACK,
-            )
+            scan.begin(self._iw(), socket.if_nametoindex(link), ssid)
         self._heard_at = 0.0
 
     def set_country(self, country: str) -> None:
@@ -157,6 +136,11 @@ class Radios:
         while _country(channel) != country and time.monotonic() < deadline:
             time.sleep(0.05)
         self._seen = ()
+
+
+def readable(text: str) -> str:
+    """Without anything that is not printable: what stands in it is whatever somebody nearby sends."""
+    return "".join(x if x.isprintable() else "?" for x in text)
 
 
 def unmute(phy: str) -> None:
@@ -181,52 +165,19 @@ def _names() -> dict[int, str]:
     return found
 
 
-def _ask(channel: IW, command: str, attributes: list[list[Any]], flags: int) -> Any:
-    message = nl80211cmd()
-    message["cmd"] = NL80211_NAMES[command]
-    message["attrs"] = attributes
-    return channel.nlm_request(message, msg_type=channel.prid, msg_flags=flags)
-
-
 def _country(channel: IW, radio: int | None = None) -> str:
     """Whose rules the kernel obeys, or one radio that decides by itself; "" where it does not say."""
     asked = [["NL80211_ATTR_WIPHY", radio]] if radio is not None else []
-    for x in _ask(channel, "NL80211_CMD_GET_REG", asked, NLM_F_REQUEST):
+    for x in scan.ask(channel, "NL80211_CMD_GET_REG", asked, NLM_F_REQUEST):
         told = x.get_attr("NL80211_ATTR_REG_ALPHA2")
         if told:
             return str(told)
     return ""
 
 
-def _octets(told: Any, name: str) -> bytes:
-    """An attribute as it came: what was sent on the air is read by us alone, not by the library's own parser."""
-    found = next((x.cell[1] for x in told["attrs"] if x.cell[0] == name), None)
-    return bytes(found.data[found.offset + 4 : found.offset + found.length]) if found is not None else b""
-
-
-def _number(told: Any, name: str, form: str, otherwise: int) -> int:
-    octets = _octets(told, name)
-    return int(struct.unpack_from(form, octets)[0]) if len(octets) >= struct.calcsize(form) else otherwise
-
-
 def _is_up(wireless: dict[str, Link], face: Any) -> bool:
     link = wireless.get(face.get_attr("NL80211_ATTR_IFNAME"))
     return link is not None and link.up
-
-
-def _heard(channel: IW, ears: list[int]) -> Iterator[Heard]:
-    for ear in ears:
-        asked = [["NL80211_ATTR_IFINDEX", ear]]
-        for x in _ask(channel, "NL80211_CMD_GET_SCAN", asked, NLM_F_REQUEST | NLM_F_DUMP):
-            told = x.get_attr("NL80211_ATTR_BSS")
-            number = number_of(told.get_attr("NL80211_BSS_FREQUENCY") or 0) if told else 0
-            if number:
-                yield Heard(
-                    ssid=name_in(_octets(told, "NL80211_BSS_INFORMATION_ELEMENTS")),
-                    channel=number,
-                    signal=_number(told, "NL80211_BSS_SIGNAL_MBM", "i", -10000) / 100,
-                    locked=bool(_number(told, "NL80211_BSS_CAPABILITY", "H", _PRIVACY) & _PRIVACY),
-                )
 
 
 def _capabilities(channel: IW) -> dict[int, Radio]:
@@ -235,7 +186,7 @@ def _capabilities(channel: IW) -> dict[int, Radio]:
     firmware: set[int] = set()  # the access point's conversation is held by the firmware
     offloads: set[int] = set()  # which can speak WPA3
     whole = [["NL80211_ATTR_SPLIT_WIPHY_DUMP", ""]]  # else the kernel leaves out what does not fit
-    for x in _ask(channel, "NL80211_CMD_GET_WIPHY", whole, NLM_F_REQUEST | NLM_F_DUMP):
+    for x in scan.ask(channel, "NL80211_CMD_GET_WIPHY", whole, NLM_F_REQUEST | NLM_F_DUMP):
         number = x.get_attr("NL80211_ATTR_WIPHY")
         radio = found.get(number, Radio(phy=str(number)))
         if x.get_attr("NL80211_ATTR_SUPPORTED_IFTYPES") is not None:
@@ -276,6 +227,7 @@ def _channels(x: Any) -> list[Channel]:
                         disabled=_flag(told, "DISABLED"),
                         listen_only=_flag(told, "NO_IR"),
                         radar=_flag(told, "RADAR"),
+                        struck=told.get_attr("NL80211_FREQUENCY_ATTR_DFS_STATE") == _STRUCK,
                     )
                 )
     return found
@@ -316,6 +268,8 @@ def _with_interfaces(radio: Radio, faces: list[Any], wireless: dict[str, Link]) 
         name, frequency = x.get_attr("NL80211_ATTR_IFNAME"), x.get_attr("NL80211_ATTR_WIPHY_FREQ")
         if x.get_attr("NL80211_ATTR_IFTYPE") == _STATION and frequency and wireless[name].carrier:
             radio = replace(radio, client=name, client_channel=number_of(frequency))
+        elif x.get_attr("NL80211_ATTR_IFTYPE") == _HOST and frequency:
+            radio = replace(radio, host_channel=number_of(frequency))
     links = [wireless[x.get_attr("NL80211_ATTR_IFNAME")] for x in named]
     if not links:
         return radio

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,10 @@ from appliance.core.access_point import (
     lan_address,
     probe_address,
 )
-from appliance.core.model import AccessPoint, Band, Secret, Security
+from appliance.core.air import band_of
+from appliance.core.card import Card
+from appliance.core.machine import Machine
+from appliance.core.model import AccessPoint, Band, Config, HubConfig, Secret, Security
 from appliance.core.wifi_code import wifi_code
 
 POINT = AccessPoint(link="wlan0", ssid="のろし-柿崎", passphrase=Secret("kakizaki-2027"))
@@ -105,6 +109,54 @@ def test_the_country_is_japan_laptops_are_kept_apart_and_frames_protected(securi
     assert [x for x in lines if x.startswith("ieee80211w=")] == [
         "ieee80211w=2" if security is Security.WPA3 else "ieee80211w=1"
     ]
+
+
+@pytest.mark.parametrize("channel", [1, 6, 13, 36, 48, 100, 140])
+@pytest.mark.parametrize("security", Security)
+@pytest.mark.parametrize("ssid", ["noroshi", "country_code=US", "a country_code=US"])
+def test_whatever_is_on_the_air_obeys_one_country_and_it_is_japan(
+    channel: int, security: Security, ssid: str
+) -> None:
+    text = written(
+        replace(
+            POINT, ssid=ssid, passphrase=Secret("country_code=US"), security=security,
+            channel=channel, band=band_of(channel),
+        )
+    )  # fmt: skip
+    assert [x for x in text.splitlines() if x.startswith("country_code")] == ["country_code=JP"]
+    assert "ieee80211d=1" in text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("channel", "others"), [(36, "36 40 44 48"), (48, "36 40 44 48"), (100, "100 104"), (144, "140 144")]
+)
+def test_a_radar_drives_it_to_a_channel_of_the_same_part_of_the_band_only(channel: int, others: str) -> None:
+    lines = written(replace(POINT, channel=channel, band=Band.FIVE)).splitlines()
+    (listed,) = [x.removeprefix("chanlist=") for x in lines if x.startswith("chanlist=")]
+    assert others in listed and ("36" in listed.split()) is (channel < 50)
+    assert not [x for x in ap().splitlines() if x.startswith("chanlist")]
+
+
+def test_nobody_has_a_word_for_another_country() -> None:
+    """Neither people on site, nor a card, nor HQ, nor the machine's own file."""
+    found: set[str] = set()
+    seen: set[object] = set()
+
+    def look(noun: object) -> None:
+        if noun in seen:
+            return
+        seen.add(noun)
+        for part in get_args(noun):
+            look(part)
+        if is_dataclass(noun) and isinstance(noun, type):
+            found.update(x.name for x in fields(noun))
+            for kind in get_type_hints(noun).values():
+                look(kind)
+
+    for noun in (Config, Card, Machine, HubConfig):
+        look(noun)
+    assert {"ssid", "place", "band", "policy", "blue"} <= found, "guard: it does look"
+    assert not [x for x in found if "country" in x or "regdom" in x or x == "channel"]
 
 
 def test_wpa3_alone_lets_nobody_in_by_wpa2_and_the_other_way_round() -> None:

@@ -9,14 +9,18 @@ import pytest
 from appliance.core.air import (
     LONGEST_PAUSE,
     Hosting,
+    after_radar,
     band_of,
     client_channels,
+    driven_away,
     frequency_of,
     host,
     lawful,
     may_host,
+    notice,
     number_of,
     order,
+    part_of,
     pause,
     radio_on,
 )
@@ -96,6 +100,62 @@ def test_what_driver_or_rules_forbid_is_not_used() -> None:
     assert only() == 6
     assert only(disabled=True) == 13 and only(listen_only=True) == 13
     assert channel(INDOORS, channels=(Channel(number=14), Channel(number=165))) == 0
+
+
+def test_where_a_radar_was_heard_nobody_sends() -> None:
+    hit = tuple(replace(x, struck=x.number == 100) for x in RADIO.channels)
+    ear = replace(RADIO, hears_radar=True, channels=hit)
+    assert not may_host(ear, 100, Place.OUTDOORS) and may_host(ear, 104, Place.OUTDOORS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "radar"),
+    [(100, 116, True), (100, 100, False), (100, 0, False), (6, 100, False), (100, 6, False), (36, 40, False)],
+)
+def test_who_left_its_channel_in_w56_by_itself_heard_a_radar(wanted: int, there: int, radar: bool) -> None:
+    point = host(IDENTITY, (RADIO,), Air()).point
+    assert point is not None
+    radios = (STICK, replace(RADIO, host_channel=there))
+    assert driven_away(replace(point, channel=wanted), radios) is radar
+    assert not driven_away(replace(point, channel=wanted, link="wlan1"), radios)
+    assert not driven_away(None, radios)
+
+
+def test_after_a_radar_a_box_outdoors_does_not_listen_for_another_minute() -> None:
+    assert after_radar(FAST_OUTSIDE, True) == OUTDOORS and after_radar(FAST_OUTSIDE, False) == FAST_OUTSIDE
+    assert after_radar(FAST, True) == FAST  # W52 has no radars
+
+
+@pytest.mark.parametrize(
+    ("number", "on", "radar", "said"),
+    [
+        (100, False, False, "radio-listens"),
+        (100, True, False, ""),
+        (6, False, False, ""),
+        (6, True, False, ""),
+        (6, True, True, "radio-radar"),
+    ],
+)
+def test_people_are_told_why_the_wi_fi_is_not_yet_there_or_elsewhere(
+    number: int, on: bool, radar: bool, said: str
+) -> None:
+    point = host(IDENTITY, (replace(RADIO, client="x", client_channel=6),), FAST_OUTSIDE).point
+    assert point is not None
+    point = replace(point, channel=number, band=band_of(number))
+    assert notice(point, FAST_OUTSIDE, on=on, radar=radar) == said and said in {"", *REFUSALS}
+    assert (
+        notice(point, OUTDOORS, on=True, radar=True) == "" == notice(None, FAST_OUTSIDE, on=False, radar=True)
+    )
+
+
+@pytest.mark.parametrize("place", Place)
+def test_where_hostapd_chooses_by_itself_every_channel_is_as_lawful_as_the_one_it_leaves(
+    place: Place,
+) -> None:
+    for number in range(1, 200):
+        if lawful(number, place):
+            assert number in part_of(number) and all(lawful(x, place) for x in part_of(number))
+    assert part_of(149) == frozenset()
 
 
 def test_a_radio_without_a_channel_says_so() -> None:

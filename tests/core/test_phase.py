@@ -79,6 +79,7 @@ TABLE: list[tuple[dict[str, object], Facts, Phase, Reason]] = [
     ({"line_refused": Reason.LINE_REFUSED}, WELL, Phase.CONNECTING, Reason.LINE_REFUSED),
     ({"line_refused": Reason.OPEN_WIFI_REFUSED}, INVITED, Phase.CONNECTING, Reason.OPEN_WIFI_REFUSED),
     ({"line_refused": Reason.WIFI_CHANNEL}, INVITED, Phase.CONNECTING, Reason.WIFI_CHANNEL),
+    ({"line_refused": Reason.WIFI_COUNTRY}, INVITED, Phase.CONNECTING, Reason.WIFI_COUNTRY),
     ({"captive": True}, LOST, Phase.CONNECTING, Reason.LINE_CAPTIVE),
     ({"captive": True, "handshake_age": None}, INVITED, Phase.CONNECTING, Reason.LINE_CAPTIVE),
     ({"signing_in": True}, WELL, Phase.SIGN_IN, Reason.SIGNING_IN),

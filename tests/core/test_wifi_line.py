@@ -18,11 +18,15 @@ from appliance.core.wifi_line import (
     LINK,
     MOST_SHOWN,
     PATIENCE,
+    SILENT,
     STATE_WORDS,
     Client,
     State,
     channel_to_join,
     client,
+    country_in,
+    is_abroad,
+    may_join,
     name_in,
     refused,
     shown,
@@ -152,6 +156,29 @@ def test_a_beacon_s_name_is_read_with_care(elements: bytes, name: str) -> None:
 @given(st.binary(max_size=300))
 def test_no_beacon_breaks_the_reader(elements: bytes) -> None:
     assert len(name_in(elements).encode()) <= 32
+    assert country_in(elements) == "" or (len(country_in(elements)) == 2 and country_in(elements).isupper())
+
+
+@pytest.mark.parametrize(
+    ("elements", "country", "abroad"),
+    [
+        (b"\x00\x04hall\x07\x06US \x01\x0b\x1e", "US", True),
+        (b"\x07\x06us \x01\x0b\x1e", "US", True),
+        (b"\x07\x06DEO\x01\x0d\x14", "DE", True),
+        (b"\x07\x06JP \x01\x0d\x14", "JP", False),
+        (b"\x07\x06XX \x01\x0d\x14", "XX", False),
+        (b"\x07\x0600 \x01\x0d\x14", "", False),
+        (b"\x07\x01U", "", False),
+        (b"\x07\x02\xff\xfe", "", False),
+        (b"\x00\x04hall", "", False),
+        (b"\x07", "", False),
+    ],
+)
+def test_whose_rules_a_network_obeys_is_read_from_its_beacon(
+    elements: bytes, country: str, abroad: bool
+) -> None:
+    assert country_in(elements) == country
+    assert is_abroad(Heard(ssid="hall", channel=6, country=country_in(elements))) is abroad
 
 
 def test_the_list_shows_each_name_once_the_strongest_first_and_nothing_that_cannot_be_typed() -> None:
@@ -175,6 +202,7 @@ def test_the_list_shows_each_name_once_the_strongest_first_and_nothing_that_cann
 OWN = Client(link="wlan1", phy="phy1")
 BESIDE = Client(link=LINK, phy="phy0", made=True, channels=tuple(range(1, 14)))
 ON_36, ON_6 = Heard(ssid="hall", channel=36), Heard(ssid="hall", channel=6)
+ABROAD, AT_HOME = replace(ON_6, country="US"), replace(ON_6, country="JP")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +218,12 @@ ON_36, ON_6 = Heard(ssid="hall", channel=36), Heard(ssid="hall", channel=6)
         (BESIDE, [ON_36], False, 0.0, State.CHANNEL),
         (BESIDE, [ON_36, ON_6], False, 1.0, State.TRYING),
         (BESIDE, [Heard(ssid="other", channel=36)], False, 1.0, State.TRYING),
+        (OWN, [ABROAD], False, 1.0, State.COUNTRY),
+        (OWN, [ABROAD], True, 99.0, State.COUNTRY),  # it is left
+        (BESIDE, [AT_HOME, replace(ABROAD, channel=36)], False, 1.0, State.COUNTRY),
+        (None, [ABROAD], False, 1.0, State.COUNTRY),
+        (OWN, [AT_HOME], False, 1.0, State.TRYING),
+        (OWN, [AT_HOME, replace(ABROAD, ssid="other")], False, 1.0, State.TRYING),
     ],
 )
 def test_what_people_are_told_follows_from_what_is_heard(
@@ -207,6 +241,24 @@ def test_the_access_point_moves_to_where_its_radio_s_client_wants_to_join() -> N
     assert point is not None and point.channel == 13
     stays = host(IDENTITY, (RADIO,), Air(), beside=36).point  # outdoors
     assert stays is not None and stays.channel in (1, 6, 11)
+
+
+@pytest.mark.parametrize("now", State)
+def test_nothing_is_joined_before_it_was_heard_nor_where_it_is_refused(now: State) -> None:
+    refused_here = now in (State.COUNTRY, State.CHANNEL, State.NO_RADIO)
+    assert may_join(now, 0.0) is not refused_here
+    assert not may_join(now, float("inf")) and not may_join(now, SILENT)
+    assert not may_join(None, 0.0)
+
+
+def test_the_access_point_does_not_follow_a_network_of_another_country() -> None:
+    assert channel_to_join(BESIDE, HALL, [ABROAD]) == 0
+
+
+def test_a_network_of_another_country_is_refused_among_the_lines_in_words() -> None:
+    line = Uplink(link="wlan1", kind="wifi", carrier=True, lease=None, table=5003)
+    (told,) = refused((line,), OWN, State.COUNTRY)
+    assert told.refused is Reason.WIFI_COUNTRY and not told.usable
 
 
 def test_a_network_on_a_forbidden_channel_is_refused_among_the_lines_in_words() -> None:

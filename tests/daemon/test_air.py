@@ -11,7 +11,7 @@ import pytest
 from appliance.core.machine import Link
 from appliance.core.model import Secret
 from appliance.core.plan import AddPort, LookAround, RemovePort, RestartUnit, SetCountry, UnmuteRadio
-from appliance.core.radio import Heard
+from appliance.core.radio import Heard, Radio
 from appliance.core.words import Refused
 from tests.daemon.world import World
 from tests.machines import BOX_MACHINE, IDENTITY, RADIO
@@ -207,6 +207,99 @@ def test_a_chosen_network_becomes_a_line_behind_the_others_and_its_key_stays_ins
     world.phone("join-wifi", ssid="", key="")
     world.tick(2)
     assert "wifi" not in dict(world.sim.state.units) and line_of(world)["ssid"] == ""
+
+
+def supplicant_runs(world: World) -> bool:
+    return "wifi" in dict(world.sim.state.units)
+
+
+def test_a_network_is_looked_for_by_its_name_and_joined_only_once_it_was_heard(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world.tick(20)
+    looks = [x for x in world.sim.done if isinstance(x, LookAround)]
+    assert looks and looks[-1].ssid == "hall" and not supplicant_runs(world)
+    hear(world, Heard(ssid="hall", channel=6))
+    world.tick(2)
+    assert supplicant_runs(world)
+    hear(world)
+    world.tick(30)
+    assert supplicant_runs(world), "a look that missed it ends nothing"
+    world.tick(60)
+    assert not supplicant_runs(world), "what comes back may be another one"
+
+
+def test_a_network_of_another_country_is_not_joined_and_the_access_point_stays(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    before = wifi(world)["channel"]
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    hear(world, Heard(ssid="hall", channel=13, country="US"))
+    world.tick(40)
+    told = world.phone("status")
+    assert line_of(world)["state"] == "country" and not supplicant_runs(world)
+    assert [x["refused"]["number"] for x in told["uplinks"] if x["refused"]] == ["2-29"]
+    assert wifi(world)["on"] and wifi(world)["channel"] == before
+    assert not [x for x in world.sim.done if isinstance(x, RestartUnit) and x.unit.name == "wifi"]
+    hear(world, Heard(ssid="hall", channel=13, country="JP"))
+    world.tick(3)
+    assert supplicant_runs(world), "the guard: at home it is joined"
+
+
+def test_a_network_that_turns_out_to_be_another_country_s_is_left(make: Make) -> None:
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    hear(world, Heard(ssid="hall", channel=6))
+    world.tick(3)
+    world.sim.plug("wl-line")
+    world.tick(2)
+    assert line_of(world)["state"] == "joined"
+    hear(world, Heard(ssid="hall", channel=6, country="CN"))
+    world.tick(2)
+    assert line_of(world)["state"] == "country" and not supplicant_runs(world)
+
+
+def test_while_a_radio_obeys_another_country_nothing_of_ours_is_on_the_air(make: Make) -> None:
+    """Whoever brought the kernel there, a client of somebody else's network for one."""
+    world = make(radios=(RADIO,))
+    world.tick()
+    world.phone("join-wifi", ssid="hall", key="hallhall")
+    hear(world, Heard(ssid="hall", channel=6))
+    world.tick(2)
+    assert {"hostapd", "wifi"} <= set(dict(world.sim.state.units))
+    world.sim.state = replace(world.sim.state, radios=(replace(RADIO, country="US", self_managed=True),))
+    world.tick()
+    assert not {"hostapd", "wifi"} & set(dict(world.sim.state.units)) and wifi(world)["number"] == "9-03"
+
+
+OUTSIDE = replace(RADIO, hears_radar=True)
+STRUCK = replace(OUTSIDE, channels=tuple(replace(x, struck=x.number >= 100) for x in RADIO.channels))
+
+
+@pytest.mark.parametrize("after", [STRUCK, replace(OUTSIDE, host_channel=116)])
+def test_a_radar_makes_the_access_point_leave_5_ghz_until_somebody_wishes_anew(
+    make: Make, after: Radio
+) -> None:
+    world = make(radios=(OUTSIDE,))
+    world.tick()
+    world.phone("set-air", place="outdoors", band="5")
+    world.tick(3)
+    assert wifi(world)["channel"] >= 100 and wifi(world)["words"] is None
+    world.sim.state = replace(world.sim.state, radios=(after,))
+    world.tick(2)
+    assert wifi(world)["on"] and wifi(world)["channel"] <= 13 and wifi(world)["number"] == "9-08"
+    world.sim.state = replace(world.sim.state, radios=(OUTSIDE,))
+    world.tick(5)
+    assert wifi(world)["channel"] <= 13, "not by itself: it would take everybody off the air for a minute"
+    for wait in (1, 1800):
+        world.tick(wait)
+        for band in ("2.4", "5"):
+            world.phone("set-air", place="", band=band)
+            world.tick(2)
+        assert (wifi(world)["channel"] >= 100) is (wait == 1800), "half an hour nobody may send there"
+    assert wifi(world)["number"] == ""
 
 
 def test_the_access_point_goes_where_its_radio_s_client_is(make: Make) -> None:

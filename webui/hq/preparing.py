@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from flask import Blueprint, render_template, request
 
-from appliance.core.model import Place
+from appliance.core.model import Place, Security
 from appliance.hub import paper
 from appliance.hub.people import Role
 from appliance.hub.preparing import Prepared, Wanted, prepare
@@ -54,6 +54,7 @@ def _made() -> Prepared:
         site=fields.text("site", _("場所")),
         serial=fields.text("serial", _("箱の番号"), most=32, empty=True),
         wifi=request.form.get("wifi") == "yes",
+        security=Security.WPA3 if request.form.get("wpa3") == "yes" else Security.MIXED,
         blue=_blue(fields.choice("blue", _("青い口"), ("1", "2"))),
         place=Place(fields.choice("place", _("置き場所"), list(Place))),
     )

@@ -1,133 +1,23 @@
 """The Wi-Fi: laptops on simulated radios join as they may, reach the box and not one another; somebody's Wi-Fi is a line,
-with a radio of its own and beside the access point on one radio, where a forbidden channel is refused in words.
+with a radio of its own and beside the access point on one radio, where a forbidden channel is refused in words. Outdoors
+on 5 GHz a radar drives it away, and no country but Japan counts (radio_law.py).
 """
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass
-from typing import Any
-
-from appliance.control import Refused, Unreachable, ask
 from appliance.core.air import W52
-from scripts.exercise import machines
-from tests.vm import air, control
+from appliance.core.model import Security
+from appliance.hub.preparing import Wanted, prepare
+from tests.vm import control, radio_law
 from tests.vm.air import Network
 from tests.vm.field import Site
-from tests.vm.guest import Guest, NoAnswer
 from tests.vm.stage import BOOT, PATIENCE, Stage, until_phase
+from tests.vm.station import HALL, HALL_NETWORK, ONE, TWO, Station
+from tests.vm.wifi_box import address_of, join_as_line, own_network, until, wished
 
 RADIOS = 4  # the box's own, two laptops', and a hall's; the second laptop's becomes the box's second one
-ONE, TWO, HALL = "station1", "station2", "station3"
 FIELD = "10.86.86."
-HALL_NETWORK = Network(ssid="hall", passphrase="hall-hall-hall", kind="WPA-PSK")
-HALL_ADDRESS = "192.168.77.1"
-JOINS = 90.0  # seconds for a station under emulation
-
-BUSY = 5  # tries
 WRONG = 30.0  # seconds until a wrong key counts as refused
-
-LEASE = """\
-[ "$1" != bound ] || { ip address flush dev "$interface"; ip address add "$ip/${mask:-24}" dev "$interface"; }
-"""
-ACCESS_POINT = """\
-interface={link}
-driver=nl80211
-ssid={ssid}
-country_code=JP
-hw_mode={mode}
-channel={channel}
-wpa=2
-wpa_key_mgmt=WPA-PSK
-rsn_pairwise=CCMP
-wpa_passphrase={passphrase}
-{more}
-"""
-
-
-@dataclass(slots=True)
-class Station:
-    """One radio in a namespace of the guest: a laptop, or a hall's access point."""
-
-    guest: Guest
-    space: str
-
-    @property
-    def link(self) -> str:
-        told = self.guest.succeed("iw", "dev", space=self.space)
-        return next(x.split()[1] for x in told.splitlines() if x.strip().startswith("Interface"))
-
-    @property
-    def folder(self) -> str:
-        return f"/run/wifi-{self.space}"
-
-    def put(self, name: str, content: str) -> str:
-        path = f"{self.folder}/{name}"
-        self.guest.succeed("sh", "-c", f"mkdir -p {self.folder}; cat >{path}", text=content)
-        return path
-
-    def leave(self) -> None:
-        for name in ("wpa", "hostapd", "dnsmasq"):
-            path = f"{self.folder}/{name}.pid"
-            self.guest.tell("sh", "-c", f"[ ! -s {path} ] || kill $(cat {path}); rm -f {path}")
-        time.sleep(1)
-
-    def joins(self, network: Network, patience: float = JOINS) -> dict[str, str]:
-        """What the supplicant says once it is in; {} where it is not let in."""
-        self.leave()
-        settings = air.configuration(network).replace(air.FOLDER, self.folder)
-        supplicant = ("wpa_supplicant", "-B", "-i", self.link, "-c", self.put("wpa.conf", settings))
-        self.guest.succeed(*supplicant, "-P", f"{self.folder}/wpa.pid", space=self.space)
-        deadline = time.monotonic() + patience
-        asked = ("wpa_cli", "-p", f"{self.folder}/ctl", "-i", self.link, "status")
-        while time.monotonic() < deadline:
-            told = self.guest.tell(*asked, space=self.space)[1]
-            found = dict(x.split("=", 1) for x in told.splitlines() if "=" in x)
-            if found.get("wpa_state") == "COMPLETED":
-                return found
-            time.sleep(1.0)
-        return {}
-
-    def address(self) -> str:
-        """By DHCP; "" where nobody answers."""
-        script = self.put("lease", f"#!/bin/sh\n{LEASE}")
-        self.guest.succeed("sh", "-c", f"mount -o remount,exec /run; chmod 755 {script}")
-        client = ("busybox", "udhcpc", "-q", "-n", "-t", "8", "-i", self.link, "-s", script)
-        self.guest.tell(*client, space=self.space, timeout=90)
-        told = self.guest.tell("ip", "-4", "-o", "address", "show", "dev", self.link, space=self.space)[1]
-        return told.split()[3].split("/")[0] if "inet " in told else ""
-
-    def reaches(self, address: str) -> bool:
-        return self.guest.tell("busybox", "ping", "-c", "3", "-W", "5", address, space=self.space)[0] == 0
-
-    def opens(self, channel: int, *more: str, network: Network = HALL_NETWORK) -> None:
-        """An access point of somebody else, with addresses."""
-        self.leave()
-        link = self.link
-        text = ACCESS_POINT.format(
-            link=link,
-            ssid=network.ssid,
-            passphrase=network.passphrase,
-            mode="g" if channel <= 14 else "a",
-            channel=channel,
-            more="\n".join(more),
-        )
-        path = self.put("hostapd.conf", text)
-        self.guest.succeed("hostapd", "-B", "-P", f"{self.folder}/hostapd.pid", path, space=self.space)
-        self.guest.succeed("ip", "address", "replace", f"{HALL_ADDRESS}/24", "dev", link, space=self.space)
-        serving = (
-            "dnsmasq",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-            "--no-hosts",
-            "--no-ping",
-            "--user=root",
-        )
-        ranges = f"--dhcp-range={HALL_ADDRESS.rpartition('.')[0]}.10,{HALL_ADDRESS.rpartition('.')[0]}.99,1h"
-        where = ("--bind-interfaces", f"--interface={link}", "--port=0", ranges)
-        notes = (f"--dhcp-leasefile={self.folder}/leases", f"--pid-file={self.folder}/dnsmasq.pid")
-        self.guest.succeed(*serving, *where, *notes, space=self.space)
 
 
 def play(stage: Stage) -> None:
@@ -141,29 +31,11 @@ def play(stage: Stage) -> None:
         laptops(stage, site, own)
         apart(stage, site, own)
         indoors(stage, site, own)
+        radio_law.outdoors(stage, site, own)
+        radio_law.abroad(stage, site)
         one_radio(stage, site)
         two_radios(stage, site)
-
-
-def status(site: Site) -> dict[str, Any]:
-    """What the box says of itself; {} where it is silent. A turn takes seconds on an emulated processor."""
-    try:
-        return ask(machines.door(site.place, "box"), {"ask": "status"}, timeout=30.0)
-    except (Unreachable, Refused):
-        return {}
-
-
-def until(site: Site, what: str, good: Any, patience: float = PATIENCE) -> dict[str, Any]:
-    """The box's status once it is as wished; the last one that it told where it never is. A starved machine is silent
-    now and then."""
-    deadline = time.monotonic() + patience
-    told = status(site)
-    while not (told and good(told)) and time.monotonic() < deadline:
-        time.sleep(1.0)
-        told = status(site) or told
-    if not told:
-        raise NoAnswer(f"no status while waiting for {what}")
-    return told
+        wpa3_alone(stage, site)
 
 
 def on_the_air(stage: Stage, site: Site) -> Network:
@@ -173,8 +45,7 @@ def on_the_air(stage: Stage, site: Site) -> Network:
     stage.check("the radios obey Japan's rules", "country JP" in country, country.split("\n")[1][:40])
     port = site.guest.succeed("bridge", "-d", "link", "show", "dev", told["wifi"]["link"])
     stage.check("its port stands alone in the bridge", "isolated on" in port)
-    own = json.loads(site.guest.succeed("noroshi", "identity", "--show", "--json"))
-    return Network(ssid=own["ssid"], passphrase=own["passphrase"])
+    return own_network(site)
 
 
 def laptops(stage: Stage, site: Site, own: Network) -> None:
@@ -254,18 +125,17 @@ def two_radios(stage: Stage, site: Site) -> None:
     stage.check("two radios: the access point stays on its own channel", told["wifi"]["on"] and told["wifi"]["channel"] <= 13, str(told["wifi"]["channel"]))  # fmt: skip
 
 
-def join_as_line(site: Site) -> None:
-    site.guest.succeed("sh", "-c", "umask 077; cat >/run/key", text=HALL_NETWORK.passphrase)
-    wished(site, "--join", HALL_NETWORK.ssid, "--key-file", "/run/key")
-
-
-def wished(site: Site, *words: str) -> None:
-    """Where a turn takes seconds, the daemon may be too busy to hear it the first time."""
-    for _ in range(BUSY):
-        if site.guest.tell("noroshi", "wifi", *words, timeout=180)[0] == 0:
-            return
-    site.guest.succeed("noroshi", "wifi", *words, timeout=180)
-
-
-def address_of(told: dict[str, Any]) -> str:
-    return next((str(x["address"]) for x in told["uplinks"] if x["kind"] == "wifi" and x["address"]), "")
+def wpa3_alone(stage: Stage, site: Site) -> None:
+    """The same box with another personal file, of HQ's making: laptops that have no WPA3 stay out."""
+    card = prepare(Wanted(serial="nrs-wpa3", security=Security.WPA3), "2026-11-23").card
+    site.guest.succeed("sh", "-c", "mkdir -p /run/dropped; cat >/run/dropped/noroshi.card", text=card)
+    site.guest.succeed("noroshi", "card", "take", "--from", "/run/dropped", timeout=180)
+    site.guest.succeed("systemctl", "restart", "noroshi", timeout=180)
+    now = until(site, "WPA3", lambda x: x["wifi"]["on"] and x["wifi"]["security"] == "wpa3")["wifi"]
+    stage.check("by its card: WPA3 and nothing else", now["on"] and now["security"] == "wpa3")
+    own, one = own_network(site), Station(site.guest, ONE)
+    old = Network(ssid=own.ssid, passphrase=own.passphrase, kind="WPA-PSK")
+    stage.check("WPA3 alone: a laptop that has WPA2 only is refused", not one.joins(old, patience=WRONG))
+    told = one.joins(Network(ssid=own.ssid, passphrase=own.passphrase, kind="SAE"))
+    stage.check("WPA3 alone: one that has WPA3 joins", told.get("key_mgmt") == "SAE" and told.get("pmf", "0") != "0", str(told.get("pmf")))  # fmt: skip
+    one.leave()

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.core.card import Card, read
 from appliance.core.enrolment import read_ticket
-from appliance.core.model import Place
+from appliance.core.model import Place, Security
 from tests.machines import HQ
 from tests.webui.hq.conftest import Office
 
@@ -55,6 +55,13 @@ def test_without_an_invitation_the_card_pins_this_hq(office: Office) -> None:
     card, _ = files(answer.text)
     assert (card.ticket, card.signing_key, card.identity.blue) == ("", HQ.signing_key, (1, 2))
     assert not office.hub.asked_of("issue-ticket")
+
+
+def test_laptops_join_by_wpa2_and_wpa3_unless_the_officer_wants_wpa3_alone(office: Office) -> None:
+    officer = office.visitor("officer")
+    assert files(officer.post("/prepare", **FORM).text)[0].identity.security is Security.MIXED
+    strict = officer.post("/prepare", **{**FORM, "serial": "kakizaki-2", "wpa3": "yes"})
+    assert files(strict.text)[0].identity.security is Security.WPA3
 
 
 def test_a_box_without_wi_fi_has_none(office: Office) -> None:
