@@ -87,11 +87,9 @@ def lines(report: Report) -> list[str]:
 
 
 def _limit(x: Number) -> str:
-    if x.at_most is not None:
-        return f" (at most {x.at_most:g}{'' if x.good else ': MISSED'})"
-    if x.at_least is not None:
-        return f" (at least {x.at_least:g}{'' if x.good else ': MISSED'})"
-    return ""
+    bounds = [("at least", x.at_least), ("at most", x.at_most)]
+    told = ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    return f" ({told}{'' if x.good else ': MISSED'})" if told else ""
 
 
 def _told(x: Check) -> str:

@@ -48,3 +48,10 @@ def test_one_scenes_second_try_leaves_the_others_alone() -> None:
     assert report.failed("wifi") and not report.failed("joining")
     report.set_aside("survival")
     assert report.bad == [other, MISSED], "a missed figure stays one"
+
+
+def test_a_figure_with_two_bounds_shows_both() -> None:
+    early = Number(
+        what="went back", value=297, unit="s", command="uptime", at_least=570, at_most=720, scene="x"
+    )
+    assert "went back: 297 s (at least 570, at most 720: MISSED)" in lines(Report(numbers=[early]))[0]
