@@ -148,8 +148,16 @@ def workers(here: Place, way: Way) -> tuple[int, ...]:
     found = [server.pid]
     for machine in way.machines:
         pids = [int(x) for x in run("ip", "netns", "pids", here.namespace(machine)).split()]
-        found += [x for x in pids if Path(f"/proc/{x}/comm").read_text().strip() == "wireguard-go"]
+        found += [x for x in pids if name_of(x) == "wireguard-go"]
     return tuple(found)
+
+
+def name_of(pid: int) -> str:
+    """ "" for one that has ended since."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def spent(pids: tuple[int, ...]) -> float:
