@@ -9,6 +9,7 @@ from appliance import VERSION
 from appliance.cli import box, hq
 from appliance.cli.card import card
 from appliance.cli.image import image
+from appliance.cli.mobile import mobile
 from appliance.cli.table import Table
 
 main = Table(
@@ -17,7 +18,7 @@ main = Table(
     epilog="Each verb explains itself / 各項目の説明: noroshi VERB --help",
     sections={
         "Look / 見る": (box.status, box.doctor, box.plan, box.prove, box.identity),
-        "Use / 使う": (box.join, box.line, box.wifi, hq.hq),
+        "Use / 使う": (box.join, box.line, box.wifi, mobile, hq.hq),
         "Prepare / 準備する": (image, card),
         "Run (the image and systemd do it) / 動かす": (box.daemon, box.block, box.screen),
     },

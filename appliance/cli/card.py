@@ -13,7 +13,8 @@ import click
 
 from appliance.cli.asking import LANGUAGE, said
 from appliance.cli.table import Table
-from appliance.core.model import Place, Security
+from appliance.core.model import Auth, MobileNetwork, Place, Secret, Security
+from appliance.core.modem_line import checked
 from appliance.core.words import Refused, refusal
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ _WISHES = (
         help="Which built-in Ethernet sockets are for lines, counted from 1.",
     ),
     click.option("--indoors", is_flag=True, help="It will stand in a building: more Wi-Fi channels are lawful."),
+    click.option("--apn", default="", help="The access point's name of its SIM's contract, where the SIM needs one."),
+    click.option("--apn-user", default="", help="The user name of that contract."),
+    click.option("--apn-auth", type=click.Choice(["pap", "chap"]), help="How both are told; default: as the modem takes it."),
+    click.option(
+        "--apn-password-file", type=click.Path(dir_okay=False, exists=True), help="Its password, in a file: not for every process to read."
+    ),
     click.option("--paper", type=click.Path(dir_okay=False), help="The page as PDF; default: SERIAL.pdf here."),
     LANGUAGE,
 )  # fmt: skip
@@ -67,10 +74,23 @@ def prepared(options: dict[str, Any]) -> Prepared:
             security=Security(options["security"]),
             blue=tuple(options["blue"]),
             place=Place.INDOORS if options["indoors"] else Place.OUTDOORS,
+            mobile=_network(options),
         )
         return prepare(wanted, time.strftime("%Y-%m-%d"), language)
     except Refused as error:
         raise refused(error.code, language) from error
+
+
+def _network(options: dict[str, Any]) -> MobileNetwork | None:
+    """Raises Refused."""
+    if not options["apn"]:
+        return None
+    path = options["apn_password_file"]
+    password = Path(path).read_text(errors="replace").strip("\r\n") if path else ""
+    auth = Auth(options["apn_auth"] or "")
+    return checked(
+        MobileNetwork(apn=options["apn"], user=options["apn_user"], password=Secret(password), auth=auth)
+    )
 
 
 def keep_paper(made: Prepared, path: str | None) -> Path:

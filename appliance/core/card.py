@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from appliance.core import modem_line
 from appliance.core.codec import Invalid, canonical, digest, dump_private, load, parse_json
 from appliance.core.commands import redeem
 from appliance.core.enrolment import TicketRefused, is_key, read_ticket
 from appliance.core.identity import Identity, checked
-from appliance.core.model import BoxKeys, Config, Place
+from appliance.core.model import BoxKeys, Config, MobileNetwork, Place
 from appliance.core.words import Refused
 
 NAME = "noroshi.card"
@@ -25,12 +26,13 @@ _FIRST = re.compile(r"NOROSHI-CARD ([0-9]{1,4}) sha256:([0-9a-f]{64})", re.ASCII
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """`ticket`: an invitation's text, or "". `signing_key`: HQ's, pinned before any ticket is read; "" for none.
-    `place`: which channels the law allows; outdoors is right anywhere."""
+    `place`: which channels the law allows; outdoors is right anywhere. `mobile`: what the contract of its SIM says."""
 
     identity: Identity
     place: Place = Place.OUTDOORS
     ticket: str = ""
     signing_key: str = ""
+    mobile: MobileNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,8 @@ def read(octets: bytes) -> Card:
     try:
         card = load(Card, parse_json(body, LARGEST))
         checked(card.identity)
-    except Invalid as error:
+        modem_line.checked(card.mobile) if card.mobile else None
+    except (Invalid, Refused) as error:
         raise Refused("card-value") from error
     if card.signing_key and not is_key(card.signing_key):
         raise Refused("card-value")
@@ -98,6 +101,7 @@ def take(config: Config, held: Identity | None, card: Card, keys: BoxKeys, now: 
         serial=card.identity.serial,
         signing_key=config.signing_key or card.signing_key,
         air=replace(config.air, place=card.place),
+        mobile=card.mobile or config.mobile,
     )
     try:
         return Taken(config=invited(pinned, card.ticket, keys, now, mark), identity=card.identity)

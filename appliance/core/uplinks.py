@@ -105,6 +105,7 @@ def uplinks_of(
         link = observed.link(machine.outside, name)
         carrier = link is not None and link.up and link.carrier
         kind, bearer = _kind(name, link), bearers.get(name)
+        modem = link is not None and link.modem
         found.append(
             Uplink(
                 link=name,
@@ -116,8 +117,8 @@ def uplinks_of(
                 table=FIRST_UPLINK_TABLE + index,
                 metered=_in_need(name, kind, machine, wishes, policy),
                 number=index,
-                dialled=bearer is not None or link is None or not link.modem,
-                asks=bearer is None or bearer.way is Way.DHCP,
+                dialled=bearer is not None or not modem,
+                asks=bearer.way is Way.DHCP if bearer is not None else not modem,
             )
         )
     ranks = {x.value: n for n, x in enumerate(policy.prefer)}

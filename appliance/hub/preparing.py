@@ -9,7 +9,7 @@ from appliance.core.card import Card, written
 from appliance.core.codec import Invalid
 from appliance.core.enrolment import TicketRefused, clean_ticket_text, is_key, is_name, read_ticket
 from appliance.core.identity import LETTERS, Identity, checked
-from appliance.core.model import Place, Secret, Security
+from appliance.core.model import MobileNetwork, Place, Secret, Security
 from appliance.core.words import Refused
 from appliance.host import identity as identity_file
 from appliance.hub.paper import Paper
@@ -31,6 +31,7 @@ class Wanted:
     security: Security = Security.MIXED
     blue: tuple[int, ...] = (1,)
     place: Place = Place.OUTDOORS
+    mobile: MobileNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,15 @@ def prepare(wanted: Wanted, made: str, language: str = "ja") -> Prepared:
         site, hq_name, signing_key = site or ticket.site, ticket.hq_name, ticket.signing_key
     try:
         identity = checked(_identity(wanted))
-        card = written(Card(identity=identity, place=wanted.place, ticket=text, signing_key=signing_key))
+        card = written(
+            Card(
+                identity=identity,
+                place=wanted.place,
+                ticket=text,
+                signing_key=signing_key,
+                mobile=wanted.mobile,
+            )
+        )
     except Invalid as error:
         raise Refused("bad-value") from error
     paper = Paper(

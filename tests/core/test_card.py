@@ -13,7 +13,7 @@ from appliance.core import card as noun
 from appliance.core.card import LARGEST, Card, is_ticket_name, read, take, written
 from appliance.core.codec import Invalid, canonical, digest, dump_private
 from appliance.core.identity import Identity, drawn
-from appliance.core.model import Config, JoinStage, Place, Secret
+from appliance.core.model import Auth, Config, JoinStage, MobileNetwork, Place, Secret
 from appliance.core.words import Refused
 from tests.machines import (
     ASSIGNED,
@@ -35,6 +35,7 @@ BOX = drawn("nrs-4f2a9c", "abcdefghjkmn", "123456")
 OTHER = drawn("nrs-77777a", "nmkjhgfedcba", "654321")
 CARD = Card(identity=BOX, place=Place.INDOORS, ticket=TICKET_TEXT, signing_key=HQ.signing_key)
 PLAIN = Card(identity=BOX)
+NETWORK = MobileNetwork(apn="office.example", user="town", password=Secret("s3cret"), auth=Auth.CHAP)
 KEYS = box_keys(1)
 
 
@@ -55,7 +56,16 @@ def changed(**changes: object) -> bytes:
 # ------------------------------------------------------------------------------------------- the file
 
 
-@pytest.mark.parametrize("card", [CARD, PLAIN, replace(CARD, ticket=""), replace(PLAIN, ticket=TICKET_TEXT)])
+@pytest.mark.parametrize(
+    "card",
+    [
+        CARD,
+        PLAIN,
+        replace(CARD, mobile=NETWORK),
+        replace(CARD, ticket=""),
+        replace(PLAIN, ticket=TICKET_TEXT),
+    ],
+)
 def test_what_is_written_is_read_again(card: Card) -> None:
     assert read(written(card).encode()) == card
 
@@ -81,6 +91,7 @@ def test_an_editor_s_line_ends_and_its_mark_do_no_harm() -> None:
         (sealed("null"), "card-value"),
         (changed(more=1), "card-value"),
         (changed(place="moon"), "card-value"),
+        (changed(mobile={"apn": "a b"}), "card-value"),
         (changed(signing_key="x"), "card-value"),
         (changed(signing_key=signing_pair(99)[1]), "card-value"),
         (changed(ticket="NOROSHI:ABC"), "card-value"),
@@ -194,3 +205,11 @@ def test_tickets_are_found_under_the_names_hq_gives_them(name: str) -> None:
 )
 def test_nothing_else_is_taken_for_a_ticket(name: str) -> None:
     assert not is_ticket_name(name)
+
+
+def test_what_the_sim_needs_is_the_box_s_from_then_on() -> None:
+    card = replace(CARD, mobile=NETWORK)
+    assert take(FACTORY, None, card, KEYS, NOW, 0.0).config.mobile == NETWORK
+    held = replace(FACTORY, mobile=NETWORK)
+    assert take(held, None, PLAIN, KEYS, NOW, 0.0).config.mobile == NETWORK
+    assert "s3cret" not in repr(card)

@@ -197,6 +197,12 @@ def test_its_address_is_the_connection_s_and_no_dhcp_asks_on_it() -> None:
     assert not programs(line) & {"dhcp-wwan0", "routers-wwan0"}
 
 
+def test_nobody_asks_on_it_before_it_is_known_how_the_address_comes() -> None:
+    """ModemManager sets the link up while it connects, a moment before it tells of the connection."""
+    (line,) = (x for x in uplinks_of(MACHINE, seen(READY, replace(WWAN0, up=True))) if x.link == "wwan0")
+    assert line.carrier and not programs(line) & {"dhcp-wwan0", "routers-wwan0"}
+
+
 def test_one_that_wants_dhcp_gets_it() -> None:
     modem = replace(CONNECTED, bearer=Bearer(link="wwan0", way=Way.DHCP))
     (line,) = (x for x in uplinks_of(MACHINE, seen(modem, replace(WWAN0, up=True))) if x.link == "wwan0")

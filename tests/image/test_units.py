@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core import modem_line
 from appliance.core.machine import FileContent, Machine, Unit
 from appliance.core.programs import box_programs
 from appliance.host.systemd_units import start_command
@@ -38,19 +39,22 @@ def transient(name: str) -> str:
 
 
 def program(name: str) -> Unit:
-    found = {
-        x.name: x
-        for x in box_programs(
-            MACHINE, (), frozenset({FileContent(path="/run/noroshi/dnsmasq.conf", content="")})
-        )
-    }
-    return found[name]
+    files = frozenset({FileContent(path="/run/noroshi/dnsmasq.conf", content="")})
+    return {x.name: x for x in (*box_programs(MACHINE, (), files), modem_line.program(MACHINE))}[name]
 
 
 @needs_systemd
 @pytest.mark.parametrize(("name", "most"), [("web", 2.0), ("courier", 2.0)])
 def test_who_talks_to_strangers_may_do_next_to_nothing(tmp_path: Path, name: str, most: float) -> None:
     assert overall(tmp_path, f"noroshi-{name}.service", transient(name)) <= most
+
+
+@needs_systemd
+def test_modemmanager_reaches_modems_and_no_network(tmp_path: Path) -> None:
+    text = transient("modems")
+    assert overall(tmp_path, "noroshi-modems.service", text) <= 4.0
+    families = next(x for x in text.splitlines() if x.startswith("RestrictAddressFamilies="))
+    assert "INET" not in families and "PACKET" not in families
 
 
 @needs_systemd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm.scenes import cuts, joining, prepared, quick, rollback, speed, survival, update, wifi
+from tests.vm.scenes import cuts, joining, lte, prepared, quick, rollback, speed, survival, update, wifi
 from tests.vm.stage import Stage
 
 
@@ -54,6 +54,11 @@ SCENES = (
         name="wifi",
         line="laptops by WPA2 and WPA3, kept apart; somebody's Wi-Fi as a line on one radio and on two",
         play=wifi.play,
+    ),
+    Scene(
+        name="lte",
+        line="a modem on USB is the only line: what it lacks is said, then the tunnel runs by it and nothing else",
+        play=lte.play,
     ),
     Scene(
         name="quick",

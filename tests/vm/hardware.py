@@ -51,6 +51,9 @@ class Hardware:
     accelerator: str = "tcg,thread=multi"
     screen: bool = False  # a monitor is plugged in
     usb: bool = False  # it has sockets for sticks
+    modem: bool = (
+        False  # one of them is for a device that is played at the end of the folder's socket `modem`
+    )
     kernel: Path | None = None  # boots this instead of what is on the disk, with `initrd` and `append`
     initrd: Path | None = None
     append: str = ""
@@ -76,6 +79,9 @@ def command(x: Hardware) -> list[str]:
         argv += ["-device", "bochs-display,xres=1280,yres=800,addr=0x1d"]
     if x.usb:
         argv += ["-device", f"qemu-xhci,id={USB},addr=0x1c"]
+    if x.modem:
+        argv += ["-chardev", f"socket,id=modem,path={x.folder / 'modem'},server=on,wait=off"]
+        argv += ["-device", f"usb-redir,chardev=modem,id=modem,bus={USB}.0"]
     if not x.accelerator.startswith("tcg"):
         # Emulated on a busy machine, a guest may stand still for longer than its watchdog waits, and be reset for it.
         argv += ["-device", "i6300esb", "-watchdog-action", "reset"]

@@ -164,6 +164,21 @@ SIGNING_IN = status("SIGN_IN", Reason.SIGNING_IN, **AT_WORK, sign_in=SIGNING)
 SIGNING_IN_ELSEWHERE = status("SIGN_IN", Reason.SIGNING_IN, **AT_WORK, sign_in={**SIGNING, "mine": False})
 STORED = status("STANDBY", Reason.NO_MISSION, **JOINED)
 ENDED = status("STANDBY", Reason.MISSION_ENDED, **{**JOINED, "mission": {**MISSION, "end": NOW - 60}})
+NO_SIM = status(
+    "SETUP",
+    Reason.NO_TICKET,
+    modem={
+        "model": "EM7455",
+        "operator": "",
+        "signal": 0,
+        "connected": False,
+        "words": words(Reason.MODEM_NO_SIM).as_data(),
+        "number": words(Reason.MODEM_NO_SIM).number,
+        "apn": "",
+        "user": "",
+        "auth": "",
+    },
+)
 REVOKED = status("BLOCKED", Reason.REVOKED, **JOINED)
 FAILED = status("BLOCKED", Reason.STEP_FAILED, **JOINED)
 USED_UP = status("BLOCKED", Reason.TICKET_USED, uplinks=[ETHERNET], joining=joining("refused", 2))
@@ -190,6 +205,7 @@ EVERY: dict[str, Status] = {
     "signing-in-elsewhere": SIGNING_IN_ELSEWHERE,
     "stored": STORED,
     "ended": ENDED,
+    "no-sim": NO_SIM,
     "revoked": REVOKED,
     "failed": FAILED,
     "used-up": USED_UP,

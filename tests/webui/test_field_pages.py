@@ -394,6 +394,40 @@ def test_a_key_that_cannot_be_one_is_said_on_the_same_page(phone: Visitor, box: 
     assert answer.code == 422 and "半角の8文字から63文字" in answer.text
 
 
+MODEM = {"model": HOSTILE[:32], "operator": HOSTILE[:32], "signal": 67, "connected": True, "words": None,
+         "number": "", "apn": "office.example", "user": "town", "auth": "chap"}  # fmt: skip
+
+
+def test_the_mobile_network_is_shown_and_what_the_sim_s_papers_say_is_handed_on(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"] = {**statuses.WITH_WIFI, "modem": MODEM}
+    page = phone.get("/mobile")
+    assert page.code == 200 and "67 %" in page.text and 'value="office.example"' in page.html
+    assert "<script>alert" not in page.html and "つながっています" in page.text
+    assert "携帯の電波の設定" in phone.get("/details").text
+    box.answers["set-apn"] = {}
+    told = {"apn": " office.example ", "user": "town", "password": "s3cret", "auth": "chap"}
+    answer = phone.send("/mobile/apn", page.token, **told)
+    assert (answer.code, answer.answer.headers["Location"]) == (303, "/mobile")
+    assert box.questions("set-apn") == [{"ask": "set-apn", **told, "apn": "office.example"}]
+
+
+def test_a_network_s_name_that_cannot_be_one_is_said_on_the_same_page(
+    phone: Visitor, box: RecordedDoor
+) -> None:
+    box.answers["status"], box.answers["set-apn"] = statuses.NO_SIM, "apn-name"
+    page = phone.get("/mobile")
+    assert "SIMカードを差し直し" in page.text
+    answer = phone.send("/mobile/apn", page.token, apn="a b", user="", password="", auth="")
+    assert answer.code == 422 and "半角の英数字" in answer.text
+
+
+def test_a_box_without_a_modem_has_no_way_to_its_page(phone: Visitor, box: RecordedDoor) -> None:
+    box.answers["status"] = statuses.WITH_WIFI
+    assert "携帯の電波の設定" not in phone.get("/details").text
+
+
 def test_the_live_screen_is_sent_only_when_it_changed(phone: Visitor, box: RecordedDoor) -> None:
     box.answers["status"] = statuses.JOINING
     first = phone.get("/live")

@@ -32,6 +32,7 @@ TABLE = {
     "signing-in-elsewhere": (Step.SIGN_IN, "work"),
     "stored": (Step.STANDBY, "calm"),
     "ended": (Step.STANDBY, "calm"),
+    "no-sim": (Step.LINE, "calm"),
     "revoked": (Step.BLOCKED, "stop"),
     "failed": (Step.BLOCKED, "stop"),
     "used-up": (Step.BLOCKED, "stop"),
