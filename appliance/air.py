@@ -190,6 +190,7 @@ class OnAir:
             "state": self.state.value if self.state else "",
             "words": {"ja": words[0], "en": words[1]},
             "around": wifi_line.shown(observed.heard, self.identity.ssid),
+            "looking": self._monotonic() < self._showing_until,
         }
 
     def view(self, observed: Observed, outside: str) -> dict[str, Any]:

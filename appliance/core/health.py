@@ -142,6 +142,7 @@ def status_view(
         },
         "line": rates(observed),
         "lan": assignment.lan if assignment else "",
+        "air": {"place": config.air.place.value, "band": config.air.band.value},
         "serial": config.serial,
         "version": VERSION,
         "milestones": dict(milestones),

@@ -26,8 +26,8 @@ TROUBLE: dict[str, Sentence] = {
         "Check the version and the oldest version allowed at HQ",
     ),
     "update-no-room": Sentence(
-        "8-14", "更新のファイルを置く場所が足りません", "本部に電話し「症状8-14」と伝えてください",
-        "There is no room for the update", "Call HQ and say “symptom 8-14”",
+        "8-14", "更新のファイルを置く場所が足りません", "もう一度始め、同じなら、この箱のカードを作り直してください",
+        "There is no room for the update", "Start it once more; if it is the same, write this box's card anew",
     ),
     "update-other-machine": Sentence(
         "8-15", "この種類の箱のための更新のファイルがありません", "この箱の種類の更新を、本部で加えてください",
@@ -40,9 +40,10 @@ TROUBLE: dict[str, Sentence] = {
         "Look at the record at HQ, then start again or stop it",
     ),
     "update-not-written": Sentence(
-        "8-17", "更新を書き込めませんでした。いまの版のまま動いています", "本部に電話し「症状8-17」と伝えてください",
+        "8-17", "更新を書き込めませんでした。いまの版のまま動いています",
+        "もう一度始め、同じなら、この箱のカードを取り替えてください",
         "The update could not be written. The present version goes on running",
-        "Call HQ and say “symptom 8-17”",
+        "Start it once more; if it is the same, change this box's card",
     ),
 }  # fmt: skip
 

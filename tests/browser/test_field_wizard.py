@@ -10,37 +10,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium
+from tests.browser import chromium, probes
+from tests.browser.probes import CONTRAST, UNNAMED
 from tests.webui import statuses
 from tests.webui.catalogues import compile_catalogues
 from tests.webui.door import RecordedDoor
 from tests.webui.server import FieldServer
 from tests.webui.test_photo import INVITATION, code, saved, scene
 
-SMALLEST_TARGET = 48  # CSS pixels
-# Text against what is behind it (WCAG 2.2, 1.4.3). Borders, disabled buttons and drawings are not text.
-CONTRAST = """() => {
-  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const light = ([r, g, b]) => { const f = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
-  const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3])).concat(1);
-  const behind = (e) => { let chain = []; for (; e; e = e.parentElement) chain.push(parse(getComputedStyle(e).backgroundColor));
-    return chain.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
-  const bad = [];
-  for (const e of document.querySelectorAll('body *')) {
-    const text = [...e.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join('');
-    if (!text || !e.checkVisibility() || e.closest('svg, script, noscript')) continue;
-    const ground = behind(e), ink = over(parse(getComputedStyle(e).color), ground);
-    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) bad.push(text + ' ' + ratio.toFixed(2));
-  }
-  return bad;
-}"""
-TARGETS = f"""() => [...document.querySelectorAll('a, button, summary, select, textarea, input:not([type=hidden])')]
-  .filter((e) => e.checkVisibility() && !(document.documentElement.classList.contains('js') && e.id === 'photo'))
-  .map((e) => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height])
-  .filter(([, height]) => height < {SMALLEST_TARGET})"""
+TARGETS = probes.targets(48)  # CSS pixels
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +139,95 @@ def test_a_screen_is_not_exchanged_under_the_hands_of_somebody_who_types(
         assert page.input_value("textarea[name=ticket]") == "NOROSHI:HALF"
 
 
+def test_a_photo_is_acknowledged_also_on_a_screen_that_came_by_itself(
+    browser: Browser, box: RecordedDoor, address: str, tmp_path: Path
+) -> None:
+    picture = tmp_path / "IMG_0001.jpg"
+    picture.write_bytes(saved(code()).getvalue())
+    with chromium.tab(browser) as page:
+        box.answers["status"] = statuses.NO_LINE
+        page.goto(address)
+        body(page, "line")
+        box.answers["status"] = statuses.FRESH
+        body(page, "ticket")
+        page.set_input_files("input[name=photo]", picture)
+        expect(page.locator(".shoot output")).to_have_text("写真が入りました。「次へ」を押してください")
+
+
+def test_a_button_that_is_held_while_the_page_renews_itself_still_works(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    rounds = [0.01 * x for x in range(1, 100)]
+
+    def changing(_: Any) -> dict[str, Any]:
+        return {**statuses.WITH_WIFI, "hub": {"round_trip": rounds.pop(), "loss": 0.0, "quality": "good"}}
+
+    box.answers["status"] = changing
+    with chromium.tab(browser) as page:
+        page.goto(address + "details")
+        button = page.locator("form[action='/prove'] button")
+        button.scroll_into_view_if_needed()
+        button.hover()
+        page.mouse.down()
+        with page.expect_response("**/live/details"):
+            pass
+        page.wait_for_timeout(200)
+        page.mouse.up()
+        page.wait_for_url("**/details")
+    assert len(box.questions("prove")) == 1
+
+
+def test_the_keyboard_stays_where_it_was_while_the_page_renews_itself(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    rounds = [0.01 * x for x in range(1, 100)]
+    with chromium.tab(browser) as page:
+        box.answers["status"] = lambda _: {
+            **statuses.WITH_WIFI,
+            "hub": {"round_trip": rounds.pop(), "loss": 0.0, "quality": "good"},
+        }
+        page.goto(address + "details")
+        page.evaluate("window.first = document.querySelector('.facts')")
+        page.focus("form[action='/prove'] button")
+        page.wait_for_function("() => !document.contains(window.first)")
+        assert page.evaluate("document.activeElement.textContent") == "もう一度確かめる"
+
+
+def test_somebody_s_wifi_is_looked_for_chosen_and_joined_while_the_page_tells_how_it_goes(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    line = dict(statuses.HALL["wifi_line"])
+
+    def now(**changes: Any) -> dict[str, Any]:
+        line.update(changes)
+        return {**statuses.HALL, "wifi_line": dict(line)}
+
+    box.answers |= {
+        "status": now(around=[]),
+        "show-wifi": lambda _: box.answers.update(status=now(looking=True)) or {},
+        "join-wifi": lambda _: box.answers.update(status=now(ssid="hall", state="trying")) or {},
+    }
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        body(page, "line")
+        page.click("text=施設のWi-Fiを使う")
+        page.click("text=まわりのWi-Fiを探す")
+        expect(page.locator(".waiting")).to_contain_text("探しています")
+        box.answers["status"] = now(around=statuses.HALL["wifi_line"]["around"])
+        page.check("input[value=hall]")
+        page.fill("#key", "hallhall")
+        box.answers["status"] = now(around=[])  # nothing is taken from under the hands of who types
+        with page.expect_response("**/live/wifi"):
+            pass
+        page.wait_for_timeout(200)
+        box.answers["status"] = now(around=statuses.HALL["wifi_line"]["around"])
+        page.click("text=これを回線にする")
+        expect(page.locator("[data-line=trying]")).to_contain_text("hall")
+        box.answers["status"] = now(state="joined", words={"ja": "つながっています", "en": "joined"})
+        expect(page.locator("[data-line=joined]")).to_contain_text("つながっています")
+    assert box.questions("join-wifi") == [{"ask": "join-wifi", "ssid": "hall", "key": "hallhall"}]
+
+
 def test_a_second_press_sends_nothing(browser: Browser, box: RecordedDoor, address: str) -> None:
     with chromium.tab(browser) as page:
         page.goto(address)
@@ -205,6 +272,7 @@ def test_every_screen_fits_a_small_phone_a_thumb_and_tired_eyes(
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360, where
                 assert page.evaluate(TARGETS) == [], where
                 assert page.evaluate(CONTRAST) == [], where
+                assert page.evaluate(UNNAMED) == [], where
         box.answers["status"] = statuses.FRESH
         box.answers["read-ticket"] = "expired"
         page.goto(address)
@@ -225,6 +293,15 @@ def test_the_contrast_probe_does_find_what_is_too_faint(
         page.goto(address)
         page.evaluate("document.querySelector('h1').style.color = '#888'")
         assert len(page.evaluate(CONTRAST)) == 1
+
+
+def test_the_probes_do_find_a_small_and_a_nameless_control(
+    browser: Browser, address: str, box: RecordedDoor
+) -> None:
+    with chromium.tab(browser) as page:
+        page.goto(address)
+        page.evaluate("document.querySelector('main').innerHTML = '<input name=a style=height:20px>'")
+        assert len(page.evaluate(TARGETS)) == len(page.evaluate(UNNAMED)) == 1
 
 
 def test_the_sheet_prints_on_one_page(browser: Browser, box: RecordedDoor, address: str) -> None:

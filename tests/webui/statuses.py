@@ -35,6 +35,15 @@ DESK = {
 }
 ACCESS_POINT = {"ssid": "noroshi-kakizaki", "passphrase": "ame;kaze:2026"}
 
+NO_WIFI_LINE: dict[str, Any] = {
+    "able": False,
+    "ssid": "",
+    "state": "",
+    "words": {"ja": "", "en": ""},
+    "around": [],
+    "looking": False,
+}
+
 
 def status(phase: str, reason: Reason, **more: Any) -> Status:
     said = words(reason)
@@ -66,8 +75,9 @@ def status(phase: str, reason: Reason, **more: Any) -> Status:
             "words": None,
             "number": "",
         },
-        "wifi_line": {"able": False, "ssid": "", "state": "", "words": {"ja": "", "en": ""}, "around": []},
         "modem": None,
+        "wifi_line": NO_WIFI_LINE,
+        "air": {"place": "outdoors", "band": "2.4"},
         "sockets": [],
         "lan": "",
         "milestones": {},
@@ -109,6 +119,22 @@ PROOF = {
 }
 
 NO_LINE = status("SETUP", Reason.NO_TICKET)
+FAR = "とても長い名前の隣の建物Wi-Fi"
+AROUND = [
+    {"ssid": "hall", "signal": -40.0, "locked": True, "channel": 6},
+    {"ssid": FAR, "signal": -82.0, "locked": False, "channel": 1},
+]
+HALL = status("SETUP", Reason.NO_TICKET, wifi_line={**NO_WIFI_LINE, "able": True, "around": AROUND})
+HALL_REFUSED = status(
+    "SETUP",
+    Reason.NO_TICKET,
+    wifi_line={
+        **HALL["wifi_line"],
+        "ssid": "hall",
+        "state": "not-let-in",
+        "words": {"ja": "入れません。暗証番号を確かめてください", "en": "not let in: check the key"},
+    },
+)
 PLUGGED = status("SETUP", Reason.NO_TICKET, uplinks=[{**ETHERNET, "address": "", "active": False}])
 FRESH = status("SETUP", Reason.NO_TICKET, uplinks=[ETHERNET])
 JOINING = status("CONNECTING", Reason.TUNNEL_STARTING, uplinks=[ETHERNET], joining=joining())
@@ -185,6 +211,8 @@ USED_UP = status("BLOCKED", Reason.TICKET_USED, uplinks=[ETHERNET], joining=join
 
 EVERY: dict[str, Status] = {
     "no-line": NO_LINE,
+    "hall": HALL,
+    "hall-refused": HALL_REFUSED,
     "plugged": PLUGGED,
     "fresh": FRESH,
     "joining": JOINING,

@@ -253,10 +253,10 @@ def test_a_dead_daemon_is_said_in_words_on_every_page(phone: Visitor, box: Recor
     assert "3-20" in page.text
     assert phone.get("/live").code == 200
     page = phone.send("/ticket", token, ticket=INVITATION)
-    assert "この箱の中身が動いていません" in page.text
+    assert "この箱の中のプログラムが止まっています" in page.text
     assert INVITATION in page.html
     page = phone.send("/join", token, ticket=INVITATION, answer="yes")
-    assert "この箱の中身が動いていません" in page.text
+    assert "この箱の中のプログラムが止まっています" in page.text
     assert phone.send("/start-over", token).step == "closed"
     for path in ("/desktops/desk-1.rdp", "/sheet", "/details", "/captive-api", "/ticket"):
         assert phone.get(path).code < 500

@@ -12,6 +12,8 @@ from webui.field.steps import Step
 
 TABLE = {
     "no-line": (Step.LINE, "calm"),
+    "hall": (Step.LINE, "calm"),
+    "hall-refused": (Step.LINE, "calm"),
     "plugged": (Step.LINE, "calm"),
     "fresh": (Step.TICKET, "calm"),
     "joining": (Step.JOINING, "work"),

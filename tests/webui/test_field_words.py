@@ -11,7 +11,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from appliance.core.desktop_profiles import FAULTS
 from appliance.core.model import Reason
+from appliance.core.words import REASONS, REFUSALS
 from tests.webui import statuses
 from tests.webui.door import RecordedDoor
 from tests.webui.visitor import Page, Visitor
@@ -35,7 +37,16 @@ AVOIDED_EN = re.compile(
 )
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 NAMES = re.compile(
-    "|".join((statuses.SITE, statuses.HQ, str(statuses.DESK["title"]), "訓練用デスクトップ", "日本語"))
+    "|".join(
+        (
+            statuses.SITE,
+            statuses.HQ,
+            str(statuses.DESK["title"]),
+            "訓練用デスクトップ",
+            "日本語",
+            statuses.FAR,
+        )
+    )
 )
 PROOF_ROWS = re.compile("|".join(str(row["what"]) for row in statuses.PROOF_ROWS))
 
@@ -79,7 +90,7 @@ def test_both_languages_fill_in_the_same_values() -> None:
 def pages(phone: Visitor, box: RecordedDoor) -> Iterator[tuple[str, Page]]:
     for name, found in statuses.EVERY.items():
         box.answers["status"] = found
-        for path in ("/", "/details", "/sheet"):
+        for path in ("/", "/details", "/sheet", "/wifi"):
             yield f"{name} {path}", phone.get(path)
     for reason in Reason:
         box.answers["status"] = statuses.status("BLOCKED", reason, **statuses.JOINED)
@@ -133,6 +144,13 @@ def test_every_problem_with_a_photo_has_a_sentence_and_a_number_of_its_own(
         ours = sentences.of_photo(problem)
     assert ours.what and ours.do
     assert [each.number for each in said].count(ours.number) == 1
+
+
+def test_a_number_of_the_pages_means_nothing_else_on_the_box(phone: Visitor) -> None:
+    with phone.client.application.test_request_context("/"):
+        ours = [each.number for each in sentences.every()]
+    boxes = {each.number for each in (*REASONS.values(), *REFUSALS.values(), *FAULTS.values())}
+    assert len(set(ours)) == len(ours) and not boxes & set(ours)
 
 
 def test_the_quoted_button_is_the_button_that_is_there(phone: Visitor, box: RecordedDoor) -> None:

@@ -31,10 +31,12 @@ ACCESS = {
     "prove": "act",
     "wish_line": "act",
     "wifi": "look",
+    "live_wifi": "look",
     "set_air": "act",
     "show_wifi": "act",
     "join_wifi": "act",
     "mobile": "look",
+    "live_mobile": "look",
     "set_apn": "act",
     "sign_in": "act",
     "end_sign_in": "act",
@@ -89,10 +91,12 @@ def _add_routes(app: Flask, pages: Pages) -> None:
     add("/prove", "prove", pages.prove, methods=["POST"])
     add("/lines", "wish_line", pages.wish_line, methods=["POST"])
     add("/wifi", "wifi", pages.wifi)
+    add("/live/wifi", "live_wifi", pages.live_wifi)
     add("/wifi/place", "set_air", pages.set_air, methods=["POST"])
     add("/wifi/around", "show_wifi", pages.show_wifi, methods=["POST"])
     add("/wifi/line", "join_wifi", pages.join_wifi, methods=["POST"])
     add("/mobile", "mobile", pages.mobile)
+    add("/live/mobile", "live_mobile", pages.live_mobile)
     add("/mobile/apn", "set_apn", pages.set_apn, methods=["POST"])
     add("/sign-in", "sign_in", pages.sign_in, methods=["POST"])
     add("/sign-in/end", "end_sign_in", pages.end_sign_in, methods=["POST"])

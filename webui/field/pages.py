@@ -228,17 +228,32 @@ class Pages:
         return self._typed_on("mobile", notice, code)
 
     def _typed_on(self, name: str, notice: Sentence | None, code: int) -> Response:
-        """A page that is not exchanged under people's hands: they type here."""
+        """A page that tells how something goes and that people type on. What was said about a form stays until the
+        next press."""
         status = self.status()
         if status is None:
             return _see("/")
-        html, tag = _with_token(
-            render_template(f"field/{name}.html", status=status, notice=notice, token=TOKEN_PLACE)
-        )
+        html, tag = _typed_screen(name, status, notice)
         page = render_template(
-            "field/page.html", screen=html, tag=tag, step=name, phase=status["phase"], live="", reload=0
+            "field/page.html",
+            screen=html,
+            tag=tag,
+            step=name,
+            phase=status["phase"],
+            live="" if notice else f"/live/{name}",
+            reload=5 if name == "wifi" and steps.waits_for_wifi(status) and not notice else 0,
         )
         return make_response(page, code)
+
+    def live_wifi(self) -> Response:
+        return self._live_typed("wifi")
+
+    def live_mobile(self) -> Response:
+        return self._live_typed("mobile")
+
+    def _live_typed(self, name: str) -> Response:
+        status = self.status()
+        return _live(*_typed_screen(name, status)) if status else self.live()
 
     def set_apn(self) -> Response:
         told = {k: request.form.get(k, "")[:128] for k in ("apn", "user", "password", "auth")}
@@ -320,6 +335,12 @@ def _clock(text: str) -> float:
 def _wifi_code(status: Facts) -> Markup:
     point = status.get("access_point")
     return _code(wifi_code(point["ssid"], point["passphrase"])) if point else Markup("")
+
+
+def _typed_screen(name: str, status: Facts, notice: Sentence | None = None) -> tuple[Markup, str]:
+    return _with_token(
+        render_template(f"field/{name}.html", status=status, notice=notice, token=TOKEN_PLACE)
+    )
 
 
 def _with_token(html: str) -> tuple[Markup, str]:

@@ -1,7 +1,7 @@
 """What the field web itself has to say when something does not go well: what happened, what to do, a 症状番号.
 
 Sentences about the box come from the door in both languages; here are only those about the page, the photo
-and the form. Numbers 6-2x and 9-xx are this file's, and never change their meaning.
+and the form. Numbers 6-2x and 9-0x are this file's, and never change their meaning.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from appliance.core.model import Reason
 from appliance.core.sentence import Sentence as Words
 from appliance.core.words import refusal
 from appliance.core.words import words as reason_words
+from webui.field.captive import HOME
 from webui.field.steps import Facts
 from webui.language import gettext as _
 from webui.language import say
@@ -132,3 +133,15 @@ def trouble() -> Sentence:
         _("もう一度試し、同じなら本部へ電話し「症状9-01」と伝えてください"),
         "9-01",
     )
+
+
+def every() -> list[Sentence]:
+    """All of them that have a number, for who looks one up."""
+    return [
+        nothing_given(),
+        *map(of_photo, Problem),
+        trouble(),
+        stale_form(HOME),
+        no_such_page(),
+        not_from_here(),
+    ]

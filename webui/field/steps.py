@@ -105,6 +105,12 @@ def waits_for_address(status: Facts) -> bool:
     return not has_line(status) and any(uplink["carrier"] for uplink in status.get("uplinks", ()))
 
 
+def waits_for_wifi(status: Facts) -> bool:
+    """On the Wi-Fi's page: something is going on, and no form is on the screen that a reload would empty."""
+    line = status.get("wifi_line") or {}
+    return not line.get("around") and bool(line.get("looking") or line.get("state") == "trying")
+
+
 def was_up(status: Facts) -> bool:
     """Since power-on people could work here: what is missing now is a break, not a beginning."""
     return bool({"open", "protected"} & set(status.get("milestones") or {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from flask import Flask
 
@@ -86,6 +87,15 @@ def joining_step(name: str) -> tuple[str, str]:
     return words.get(name, (name, name))
 
 
+WEAK = -70.0  # dBm; a screen needs little, but a line must not come and go
+
+
+def easy_to_find(around: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The good ones first, each part by name: a list by strength would change places under a finger."""
+    told = [{**x, "weak": x["signal"] < WEAK} for x in around]
+    return sorted(told, key=lambda x: (x["weak"], x["ssid"]))
+
+
 def milliseconds(seconds: float | None) -> str:
     return "—" if seconds is None else f"{round(seconds * 1000)} ms"
 
@@ -104,6 +114,7 @@ def install(app: Flask) -> None:
         mission=mission,
         joining_step=joining_step,
         milliseconds=milliseconds,
+        easy_to_find=easy_to_find,
         said=lambda words: words.get(current(), words["ja"]),
         megabits=megabits,
     )

@@ -17,8 +17,10 @@
       });
     });
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-    const photo = document.getElementById("photo");
-    if (photo) photo.addEventListener("change", () => {
+    // The field itself may come with a later screen.
+    document.addEventListener("change", (event) => {
+      const photo = event.target;
+      if (photo.id !== "photo") return;
       const said = photo.closest("label").querySelector("output");
       said.hidden = !photo.files.length;
       said.textContent = photo.files.length ? photo.dataset.chosen : "";
@@ -30,17 +32,28 @@
 
   // True when people have typed or chosen something that an exchange of the screen would take from them.
   function touched(main) {
-    return [...main.querySelectorAll("textarea, input[type=file]")].some((field) => field.value !== "");
+    const typing = document.activeElement && document.activeElement.matches("input[type=text], input[type=password]");
+    return typing || [...main.querySelectorAll("textarea, input[type=file]")].some((field) => field.value !== "")
+      || [...main.querySelectorAll("input[type=text], input[type=password]")].some((field) => field.value !== field.defaultValue)
+      || [...main.querySelectorAll("input[type=radio]")].some((field) => field.checked !== field.defaultChecked);
   }
 
+  // A button that is exchanged between press and release would swallow the click; a release outside of the window is not told.
+  let pressed = 0;
+  addEventListener("pointerdown", () => { pressed = performance.now() + 4000; });
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = performance.now() + 300; });
+  const pressing = () => performance.now() < pressed;
+
+  const REACHED = "a[href], button, input:not([type=hidden]), textarea, summary";
   function show(main, html) {
-    const held = document.activeElement && document.activeElement.id;
     const before = document.body.dataset.step;
+    const held = [...main.querySelectorAll(REACHED)].indexOf(document.activeElement);
     main.innerHTML = html;
     const screen = main.querySelector(".screen");
     document.body.dataset.step = screen.dataset.step;
     document.body.dataset.phase = screen.dataset.phase;
-    if (held && document.getElementById(held)) document.getElementById(held).focus({ preventScroll: true });
+    // Whoever goes by keyboard, or hears the page, stays where they were.
+    if (held >= 0 && before === screen.dataset.step) main.querySelectorAll(REACHED)[held]?.focus({ preventScroll: true });
     if (before !== screen.dataset.step) { scrollTo(0, 0); if (navigator.vibrate) navigator.vibrate(200); }
   }
 
@@ -54,9 +67,11 @@
         const answer = await fetch(main.dataset.live, { headers: { "If-None-Match": tag }, cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
         if (answer.status === 200) {
           const html = await answer.text();
-          const form = main.querySelector("form.question");
-          if (!form) { tag = answer.headers.get("ETag"); show(main, html); }
-          else if (!touched(main) && !html.includes('data-step="' + document.body.dataset.step + '"')) { tag = answer.headers.get("ETag"); show(main, html); }
+          const same = html.includes('data-step="' + document.body.dataset.step + '"');
+          if (!pressing() && !touched(main) && !(same && main.querySelector("form.question"))) {
+            tag = answer.headers.get("ETag");
+            show(main, html);
+          }
         }
         missed = 0;
       } catch { missed += 1; }
