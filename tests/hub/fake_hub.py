@@ -14,6 +14,7 @@ from typing import Any
 from appliance.core.codec import dump_masked
 from appliance.core.enrolment import ticket_text
 from appliance.core.model import Policy
+from appliance.core.sentence import Sentence
 from tests.machines import HQ, TICKET
 
 DESK = {
@@ -59,6 +60,11 @@ def address(number: int) -> str:
     return f"10.210.{number // 250}.{number % 250 + 2}"
 
 
+def _columns(sentence: Sentence) -> dict[str, Any]:
+    told = sentence.as_data()
+    return {part: {language: told[language][part] for language in told} for part in ("what", "do")}
+
+
 class Refusal(Exception):
     def __init__(self, code: str) -> None:
         self.code = code
@@ -76,6 +82,7 @@ class FakeHub:
         self.devices: list[dict[str, Any]] = []
         self.bundles: list[dict[str, Any]] = []
         self.oldest = ""
+        self.refused: Sentence | None = None  # what every change is answered with
         self.asked: list[dict[str, Any]] = []
         self.verbs: list[tuple[str, dict[str, Any]]] = []
         self._server: socketserver.ThreadingUnixStreamServer | None = None
@@ -107,6 +114,8 @@ class FakeHub:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(request)
         self.verbs.append((str(request.get("ask")), dict(request)))
+        if self.refused and request["ask"] not in ("fleet", "devices"):
+            return {"error": {"code": "trouble", "number": self.refused.number, **_columns(self.refused)}}
         verb = getattr(self, "do_" + str(request.pop("ask")).replace("-", "_"), None)
         try:
             if verb is None:

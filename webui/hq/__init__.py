@@ -25,6 +25,7 @@ from webui.hq import (
     preparing,
     sign_in,
     staff,
+    symptoms,
     tickets,
     trouble,
     updates,
@@ -32,7 +33,7 @@ from webui.hq import (
 )
 from webui.hq.desk import Desk
 
-PARTS = (sign_in, overview, tickets, preparing, boxes, desktops, devices, updates, staff)
+PARTS = (sign_in, overview, tickets, preparing, boxes, desktops, devices, updates, symptoms, staff)
 
 
 def create_app(door: Path, database_url: str, hosts: Iterable[str] = ()) -> Flask:

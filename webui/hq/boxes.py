@@ -68,6 +68,19 @@ def start_mission(name: str) -> Response:
     return redirect(url_for("boxes.page", name=name), 303)
 
 
+@views.get("/<name>/mission/end")
+@serves(Role.OFFICER)
+def end_mission_page(name: str) -> str:
+    record = _record(name)
+    return render_template(
+        "hq/confirm.html",
+        question=_("「%(name)s」の任務を終えますか?") % {"name": record.get("site") or name},
+        what=_("この箱につながっている人の作業は、すぐに切れます。任務は、また始められます。"),
+        button=_("任務を終える(デスクトップを閉じる)"),
+        back=url_for("boxes.page", name=name),
+    )
+
+
 @views.post("/<name>/mission/end")
 @serves(Role.OFFICER)
 def end_mission(name: str) -> Response:

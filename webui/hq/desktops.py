@@ -76,7 +76,13 @@ def _hosts(profile: Profile) -> dict[str, list[str]]:
 def remove_page(name: str) -> str:
     for desktop in desk().fleet().get("desktops", ()):
         if desktop["name"] == name:
-            return render_template("hq/remove_desktop.html", desktop=desktop)
+            return render_template(
+                "hq/confirm.html",
+                question=_("「%(name)s」を外しますか?") % {"name": desktop["title"]},
+                what=_("すべての箱で、このデスクトップがすぐに閉じます。"),
+                button=_("外す"),
+                back=url_for("desktops.listing"),
+            )
     abort(404)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.core.devices import MOST_TEXT, list_text
@@ -104,6 +104,20 @@ def take_list() -> tuple[str, int] | Response:
         return _listing(_("何も変えていません。次の行を直してください"), lines), 409
     note("import-devices", str(answer["rows"]))
     return redirect(url_for("devices.listing", read=answer["rows"]), 303)
+
+
+@views.get("/<name>/remove")
+@serves(Role.OFFICER)
+def remove_page(name: str) -> str:
+    if not any(x["name"] == name for x in desk().ask("devices")["devices"]):
+        abort(404)
+    return render_template(
+        "hq/confirm.html",
+        question=_("「%(name)s」を外しますか?") % {"name": name},
+        what=_("すべての箱で、このパソコンのデスクトップがすぐに閉じます。"),
+        button=_("外す"),
+        back=url_for("devices.listing"),
+    )
 
 
 @views.post("/<name>/remove")

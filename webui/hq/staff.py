@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.hub import audit, people
@@ -45,6 +45,20 @@ def add() -> str:
     role = Role(fields.choice("role", _("役割"), set(Role)))
     people.add(access.staff(), name, role, password, by=my_name(), now=time.time())
     return _listing(made=(name, password))
+
+
+@views.get("/people/<name>/remove")
+@serves(Role.ADMIN)
+def remove_page(name: str) -> str:
+    if not any(person.name == name for person in people.everybody(access.staff())):
+        abort(404)
+    return render_template(
+        "hq/confirm.html",
+        question=_("「%(name)s」を外しますか?") % {"name": name},
+        what=_("この人は、すぐにこの画面を使えなくなります。"),
+        button=_("外す"),
+        back=url_for("staff.listing"),
+    )
 
 
 @views.post("/people/<name>/remove")

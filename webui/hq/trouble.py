@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from webui.hq.access import FETCHED
 from webui.hq.fields import BadField
 from webui.language import current
 from webui.language import gettext as _
+
+CALLS_HQ = re.compile("本部[にへ]電話")
 
 
 def install(app: Flask) -> None:
@@ -53,8 +56,15 @@ def sentence(problem: control.Refused | PeopleProblem) -> tuple[str, str, str]:
     """What happened, what to do, and the number, in the reader's language."""
     if isinstance(problem, PeopleProblem):
         return (*_people(problem.code), "")
-    told = problem.sentence.as_data()[current()]
-    return told["what"], told["do"], problem.sentence.number
+    said = problem.sentence
+    told = said.as_data()[current()]
+    if CALLS_HQ.search(said.do_ja):  # written for people on site; whoever reads it here is HQ
+        return (
+            told["what"],
+            _("機械の担当に「症状%(number)s」と伝えてください") % {"number": said.number},
+            said.number,
+        )
+    return told["what"], told["do"], said.number
 
 
 def in_line(problem: control.Refused | PeopleProblem) -> str:
@@ -90,13 +100,17 @@ def _refused(problem: control.Refused) -> Response:
     return page(409, *sentence(problem))
 
 
-def _unreachable(_problem: control.Unreachable) -> Response:
-    return page(
-        503,
+def hub_silent() -> tuple[str, str, str]:
+    """What happened, what to do, and the number."""
+    return (
         _("本部の入口の仕組みが止まっています"),
         _("安全のため、変更はできません。機械の担当に「症状3-21」と伝えてください"),
         "3-21",
     )
+
+
+def _unreachable(_problem: control.Unreachable) -> Response:
+    return page(503, *hub_silent())
 
 
 def _old_page(_problem: CSRFError) -> Response:
@@ -116,7 +130,7 @@ def _http(problem: HTTPException) -> Response:
         403: (_("この操作は、あなたの役割では行えません"), _("管理者に頼んでください")),
         404: (_("このページはありません"), _("一覧から選び直してください")),
         405: (_("この開き方はできません"), _("一覧から選び直してください")),
-        413: (_("送られたものが大きすぎます"), _("短くしてください")),
+        413: (_("送られたものが大きすぎます"), _("ファイルを分けるか、入力を短くしてください")),
     }.get(problem.code or 500, (_("できませんでした"), _("前のページからやり直してください")))
     return page(problem.code or 500, what, do)
 

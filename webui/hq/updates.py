@@ -31,6 +31,10 @@ class Told:
     words: str
     look: str
 
+    @property
+    def stage(self) -> str:
+        return {"good": _("完了"), "work": _("進行中"), "stop": _("失敗")}.get(self.look, _("待機"))
+
 
 def _listing(problem: str = "") -> str:
     fleet = desk().fleet()
@@ -96,7 +100,9 @@ def progress(record: Mapping[str, Any], told: Software | None) -> Told | None:
         return Told(words=_("この版で動いています"), look="good")
     if told.trouble:
         sentence = TROUBLE.get(told.trouble)
-        words = sentence.as_data()[current()] if sentence else {"what": told.trouble, "do": ""}
+        if sentence is None:
+            return Told(words=told.trouble, look="stop")  # of a newer box
+        words = sentence.as_data()[current()]
         return Told(words=joined(words["what"], words["do"]), look="stop")
     if not wish:
         return None

@@ -22,7 +22,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason,
         state=state, uplink=uplink, door=door, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
-        symptom=symptom, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, answer=answer, phase=phase,
+        symptom=symptom, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, deed_more=deed_more, answer=answer, phase=phase,
         presence=presence, script_words=script_words, short=short, milliseconds=milliseconds, percent=percent, duration=duration,
     )  # fmt: skip
 
@@ -124,7 +124,7 @@ def uplink(kind: str) -> str:
         "ethernet": _("有線"),
         "usb": _("USB回線"),
         "lte": _("LTE"),
-        "wifi": _("無線"),
+        "wifi": _("Wi-Fi"),
         "closed": _("閉域SIM"),
         "": "—",
     }.get(kind, kind)
@@ -215,6 +215,16 @@ def answer(value: str) -> str:
 
 def role(value: str) -> str:
     return {"viewer": _("閲覧"), "officer": _("当番"), "admin": _("管理者")}.get(value, value)
+
+
+def deed_more(what: str, more: str) -> str:
+    """What an audit row says besides: codes of ours in words, everything else as it was written."""
+    if what == "add-person":
+        return role(more)
+    if what == "start-mission":
+        kind, *rest = more.split(" · ")
+        return " · ".join([mission_kind(kind), *rest])
+    return more
 
 
 def deed(value: str) -> str:

@@ -12,12 +12,15 @@
     return fill(words.day, Math.floor(whole / 86400));
   }
 
+  // What is exchanged between press and release would swallow the click; a release outside of the window is not told.
+  let pressed = 0;
+  addEventListener("pointerdown", () => { pressed = performance.now() + 4000; });
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = performance.now() + 300; });
+  const pressing = () => performance.now() < pressed;
+
   function board(live) {
     const offline = document.getElementById("offline");
-    let tag = live.dataset.tag, misses = 0, pressed = false;
-    // A card that is exchanged between press and release would swallow the click.
-    addEventListener("pointerdown", () => { pressed = true; });
-    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = false; }, 300));
+    let tag = live.dataset.tag, misses = 0;
     // HQ's clock, carried on by this machine's steady one: its own time of day does not matter.
     let now = Number(live.dataset.now), read = performance.now();
 
@@ -37,7 +40,7 @@
         });
         if (answer.status === 401) { location.reload(); return; }
         if (answer.status !== 200 && answer.status !== 304) throw new Error(String(answer.status));
-        if (answer.status === 200 && !pressed) {
+        if (answer.status === 200 && !pressing()) {
           const focus = live.contains(document.activeElement) ? document.activeElement.id : "";
           live.innerHTML = await answer.text();
           tag = (answer.headers.get("ETag") || "").replaceAll('"', "").replace("W/", "");
@@ -58,29 +61,35 @@
   // A page that is only read: its parts are exchanged where they changed. What somebody opened stays open, and a part with
   // a form that somebody opened is left alone.
   function exchange(part, html) {
-    if (html === shown.get(part) || part.querySelector("details[open] form")) return false;
+    if (html === shown.get(part) || pressing() || part.querySelector("details[open] form")) return false;
     const open = [...part.querySelectorAll("details")].map((x) => x.open);
+    const held = [...part.querySelectorAll(REACHED)].indexOf(document.activeElement);
     part.innerHTML = html;
     shown.set(part, html);
     part.querySelectorAll("details").forEach((x, n) => { x.open = Boolean(open[n]); });
+    if (held >= 0) part.querySelectorAll(REACHED)[held]?.focus({ preventScroll: true });
     return true;
   }
 
+  const REACHED = "a[href], button, summary";
   const shown = new WeakMap(); // as it was fetched: an opened part is another than it was
-  function fresh() {
+  function fresh(address) {
+    const offline = document.getElementById("offline");
+    let misses = 0;
     for (const part of document.querySelectorAll("[data-part]")) shown.set(part, part.innerHTML);
     async function refresh() {
       try {
-        const answer = await fetch(location.pathname, { headers: { "X-Noroshi-Fetch": "1" }, cache: "no-store", signal: AbortSignal.timeout(8000) });
+        const answer = await fetch(address, { headers: { "X-Noroshi-Fetch": "1" }, cache: "no-store", signal: AbortSignal.timeout(8000) });
         if (answer.status === 401) { location.reload(); return; }
-        if (answer.ok) {
-          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-          for (const part of document.querySelectorAll("[data-part]")) {
-            const other = page.getElementById(part.id);
-            if (other && exchange(part, other.innerHTML) && other.dataset.state) part.dataset.state = other.dataset.state;
-          }
+        if (!answer.ok) throw new Error(String(answer.status));
+        misses = 0;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of document.querySelectorAll("[data-part]")) {
+          const other = page.getElementById(part.id);
+          if (other && exchange(part, other.innerHTML) && other.dataset.state) part.dataset.state = other.dataset.state;
         }
-      } catch { /* the next turn tries again */ }
+      } catch { misses += 1; }
+      offline.hidden = misses < 2;
       setTimeout(refresh, document.hidden ? 30000 : 5000);
     }
     setTimeout(refresh, 5000);
@@ -99,7 +108,8 @@
 
   const live = document.getElementById("live");
   if (live) board(live);
-  if (document.querySelector("main[data-fresh]")) fresh();
+  const page = document.querySelector("main[data-fresh]");
+  if (page) fresh(page.dataset.fresh);
   document.querySelectorAll("[data-copy]").forEach(copying);
   for (const button of document.querySelectorAll("[data-print]")) {
     button.hidden = false;

@@ -16,6 +16,7 @@ from appliance.core.card import read
 from appliance.hub import people
 from appliance.hub.people import Role
 from tests.browser import chromium
+from tests.browser.probes import CONTRAST, UNNAMED, targets
 from tests.hub.fake_hub import MISSION
 from tests.webui.hq.conftest import PASSWORD, Office
 
@@ -145,11 +146,20 @@ def test_no_page_is_wider_than_the_screen_and_none_breaks_a_rule(
     page.on("pageerror", lambda problem: said.append(str(problem)))
     macs = [f"00:11:22:33:44:{i:02x}" for i in range(4)]
     office.hub.devices = [{"name": "PC-0123456789-0123456789-012345", "title": "長い名前の" * 10, "macs": macs, "desktops": ["*"]}]  # fmt: skip
+    found: dict[str, list[object]] = {}
     ticket = f"/tickets/{next(iter(office.hub.invitations))}"
-    for path in ("/", "/devices", "/devices?read=1600", "/boxes/box-0001", "/boxes/box-0001/revoke", "/tickets", "/prepare", ticket, f"{ticket}/sheet", "/desktops",
-                 "/desktops/desk/remove", "/people", "/audit"):  # fmt: skip
+    office.hub.bundles = [{"version": "0.2.0-202611222228", "image": "noroshi-pc", "sha256": "ab" * 32, "size": 167 << 20}]  # fmt: skip
+    office.hub.boxes["box-0001"]["update_to"] = "0.2.0-202611222228"
+    for path in ("/", "/devices", "/devices?read=1600", "/boxes/box-0001", "/boxes/box-0001/revoke", "/boxes/box-0001/mission/end", "/tickets", "/prepare",
+                 ticket, f"{ticket}/sheet", "/desktops", "/desktops/desk/remove", "/updates", "/symptoms", "/people", "/audit", "/password",
+                 "/nothing"):  # fmt: skip
         page.goto(path)
         assert not too_wide(page), path
+        found[path] = [*page.evaluate(UNNAMED), *page.evaluate(targets(44))]
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            found[path] += page.evaluate(CONTRAST)
+    assert {path: bad for path, bad in found.items() if bad} == {}
     assert [text for text in said if "Content Security Policy" in text or "Error" in text] == []
     context.close()
 
@@ -201,3 +211,28 @@ def test_what_somebody_opened_on_a_boxs_page_stays_open_while_it_renews_itself(
     assert phone.locator(".log").is_visible()
     assert phone.input_value("#part-laptops [name=hours]") == "7"
     assert phone.locator("#part-laptops [name=hours]").is_visible()
+
+
+def test_a_boxs_page_says_when_it_is_no_longer_fresh(office: Office, phone: Page) -> None:
+    office.report(office.box(1, mission=MISSION))
+    expect(phone.locator("[data-box=box-0001]")).to_be_visible(timeout=20_000)
+    phone.goto("/boxes/box-0001")
+    phone.context.set_offline(True)
+    expect(phone.locator("#offline")).to_be_visible(timeout=30_000)
+    phone.context.set_offline(False)
+    expect(phone.locator("#offline")).to_be_hidden(timeout=20_000)
+
+
+def test_a_page_that_answers_a_form_goes_on_renewing_itself(office: Office, phone: Page) -> None:
+    sender = office.box(1)
+    office.report(sender, phase="STANDBY", reason="no-mission")
+    expect(phone.locator("[data-box=box-0001]")).to_be_visible(timeout=20_000)
+    phone.goto("/boxes/box-0001")
+    phone.evaluate("document.querySelector('[name=site]').required = false")
+    phone.fill("[name=site]", "")
+    phone.click("section button[data-primary]")
+    expect(phone.get_by_role("alert")).to_contain_text("場所")
+    sender.uptime += 10
+    office.report(sender, phase="STANDBY", reason="no-mission", load=3.21)
+    expect(phone.locator("#part-newest")).to_contain_text("3.21", timeout=20_000)
+    assert phone.locator("#offline").is_hidden()

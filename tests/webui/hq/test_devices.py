@@ -29,6 +29,8 @@ def test_an_officer_registers_a_laptop_and_takes_it_away_on_record(office: Offic
     assert 'data-device="NS-1"' in page and MAC in page and "税務課" in page
     assert add(officer) == 409
     assert add(officer, name="") == 400
+    assert "「NS-1」を外しますか?" in officer.get("/devices/NS-1/remove").text
+    assert officer.get("/devices/NS-2/remove").status_code == 404
     assert officer.post("/devices/NS-1/remove").status_code == 303
     assert "NS-1" not in officer.get("/devices").text
     assert {("add-device", "NS-1"), ("remove-device", "NS-1")} <= set(deeds(office))

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from appliance.core.update_words import TROUBLE
+from appliance.core.words import REFUSALS
 from appliance.hub.board import board_json
 from appliance.hub.register import latest, open_register
 from tests.hub.fake_hub import MISSION
@@ -269,6 +271,8 @@ def test_a_mission_is_started_and_ended(office: Office) -> None:
     assert (answer.status_code, office.hub.boxes["box-0001"]["mission"]["kind"]) == (303, "drill")
     asked = next(r for r in office.hub.asked if "hours" in r)
     assert (asked["by"], asked["hours"], asked["site"]) == ("officer-san", 5, "大潟小学校")
+    asked_first = officer.get("/boxes/box-0001/mission/end").text
+    assert "すぐに切れます" in asked_first and office.hub.boxes["box-0001"]["mission"]
     assert officer.post("/boxes/box-0001/mission/end").status_code == 303
     assert office.hub.boxes["box-0001"]["mission"] is None
     bad = officer.post("/boxes/box-0001/mission", site="", kind="drill", hours="5")
@@ -325,6 +329,30 @@ def test_a_new_persons_password_is_shown_once_and_works(office: Office) -> None:
     assert admin.post("/people", name="sato", role="officer").status_code == 409
     assert admin.post("/people", name="<b>", role="officer").status_code == 409
     assert admin.post("/people", name="x", role="king").status_code == 400
+
+
+def test_taking_a_person_out_is_asked_first(office: Office) -> None:
+    admin = office.visitor("admin")
+    assert 'href="/people/viewer-san/remove"' in admin.get("/people").text
+    assert "「viewer-san」を外しますか?" in admin.get("/people/viewer-san/remove").text
+    assert admin.get("/people/nobody/remove").status_code == 404
+    assert office.visitor("viewer").get("/").status_code == 200
+
+
+def test_hq_is_never_told_to_call_hq(office: Office) -> None:
+    office.report(office.box(1))
+    office.hub.refused = REFUSALS["trouble"]
+    page = office.visitor("officer").post("/boxes/box-0001/mission/end").text
+    assert "8-04" in page and "機械の担当に「症状8-04」" in page
+    for said in TROUBLE.values():
+        assert "本部に電話" not in said.do_ja and "Call HQ" not in said.do_en
+
+
+def test_the_audit_says_a_mission_s_kind_in_words(office: Office) -> None:
+    office.report(office.box(1))
+    admin = office.visitor("admin")
+    admin.post("/boxes/box-0001/mission", site="大潟小学校", kind="drill", hours="5")
+    assert "訓練 · 大潟小学校 · 5 h" in admin.get("/audit").text
 
 
 def test_the_last_administrator_stays_and_the_page_says_why(office: Office) -> None:

@@ -60,7 +60,10 @@ def test_how_far_a_box_is_is_said_in_words(
 ) -> None:
     office.report(office.box(1, update_to=NEW), software=SOFTWARE | told)
     viewer = office.visitor("viewer")
-    assert words in viewer.get("/updates").text
+    listed = viewer.get("/updates").text
+    assert words in listed and "●" not in listed
+    stage = {"work": "進行中", "good": "完了", "stop": "失敗", "calm": "待機"}[look]
+    assert f'<span class="mark {look}">{stage}</span>' in listed
     page = viewer.get("/boxes/box-0001").text
     assert words in page
     assert f'data-update="{look}"' in page
