@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -32,3 +34,13 @@ def test_a_group_lists_its_verbs_in_the_table_s_order() -> None:
     table = Table(name="t", sections={"Animals": (one, two)})
     told = CliRunner().invoke(table, ["--help"]).output
     assert told.index("Animals") < told.index("zebra") < told.index("ant")
+
+
+def test_a_clone_has_the_command_from_anywhere_and_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "noroshi"
+    link.symlink_to(Path(__file__).parents[1] / "scripts/noroshi")
+    (tmp_path / "click.py").write_text("raise SystemExit('a file of that folder was read')")
+    told = subprocess.run(
+        [link, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert told.startswith("Usage: noroshi ")

@@ -144,11 +144,12 @@ def identity(show: bool, as_json: bool) -> None:
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="How long to wait for the result.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def prove(seconds: float, as_json: bool) -> None:
+@LANGUAGE
+def prove(seconds: float, as_json: bool, language: str) -> None:
     """Try what must pass and what must not, as a laptop would. Exit code 1 unless all of it is as it should be."""
     import time
 
-    asked({"ask": "prove"})
+    asked({"ask": "prove"}, language)
     deadline = time.monotonic() + seconds
     while True:
         time.sleep(0.2)
@@ -162,7 +163,7 @@ def prove(seconds: float, as_json: bool) -> None:
     else:
         for x in proof["rows"]:
             click.echo(
-                f"{'○' if x['ok'] else '×'} {trial_words(x['what'], 'ja')} {x['target']:<28} {x['outcome']}"
+                f"{'○' if x['ok'] else '×'} {trial_words(x['what'], language)} {x['target']:<28} {x['outcome']}"
             )
     sys.exit(0 if proof["ok"] else 1)
 

@@ -93,7 +93,7 @@ def init(
     type=click.Choice(["disaster", "drill", "home", "venue", "permanent"]),
     help="The ticket carries a mission that starts when the box joins.",
 )
-@click.option("--mission-days", default=7, show_default=True)
+@click.option("--mission-days", default=7, show_default=True, help="Days that the mission lasts.")
 @click.option("--png", type=click.Path(dir_okay=False), help="Write the QR code as PNG.")
 @click.option("--svg", type=click.Path(dir_okay=False), help="Write the QR code as SVG.")
 @click.option("--text", type=click.Path(dir_okay=False), help="Write the text.")
@@ -176,7 +176,7 @@ def desktop_add(
     with recorded() as note:
         asked({"ask": "add-desktop", **request, "certificate": certificate, "drill": drill, "by": who()})
         note("add-desktop", name, title)
-    click.echo(f"登録しました: {title}")
+    click.echo(f"登録しました / registered: {title}")
 
 
 @click.command("remove")
@@ -186,6 +186,21 @@ def desktop_remove(name: str) -> None:
     with recorded() as note:
         asked({"ask": "remove-desktop", "name": name, "by": who()})
         note("remove-desktop", name, "")
+    click.echo(f"外しました / removed: {name}")
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def desktop_list(as_json: bool) -> None:
+    """Which desktops are registered, by the names that other verbs ask for."""
+    found = asked({"ask": "fleet"})["desktops"]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    for x in found:
+        hosts = " ".join(dict.fromkeys(y["host"] for y in x["endpoints"]))
+        drill = "  (訓練 / drill)" if x["drill"] else ""
+        click.echo(f"{x['name']:<20} {x['profile']:<14} {hosts:<20} {x['title']}{drill}")
 
 
 @click.command("add")
@@ -203,7 +218,7 @@ def device_add(name: str, title: str, macs: tuple[str, ...], desktops: tuple[str
     with recorded() as note:
         asked({"ask": "add-device", **wanted, "by": who()})
         note("add-device", name, " ".join([*macs, *desktops]))
-    click.echo(f"登録しました: {name}")
+    click.echo(f"登録しました / registered: {name}")
 
 
 @click.command("remove")
@@ -213,6 +228,7 @@ def device_remove(name: str) -> None:
     with recorded() as note:
         asked({"ask": "remove-device", "name": name, "by": who()})
         note("remove-device", name, "")
+    click.echo(f"外しました / removed: {name}")
 
 
 @click.command("import")
@@ -262,6 +278,11 @@ def emergency(box: str, hours: float) -> None:
     with recorded() as note:
         asked({"ask": "emergency", "box": box, "hours": hours, "by": who()})
         note("emergency", box, f"{hours:g} h")
+    click.echo(
+        f"緊急の設定を始めました / any laptop may open the desktops: {box}, {hours:g} h"
+        if hours
+        else f"緊急の設定を終えました / ended: {box}"
+    )
 
 
 @click.command()
@@ -283,10 +304,13 @@ def sockets(box: str, blue: tuple[int, ...]) -> None:
 @click.command("start")
 @click.argument("box")
 @click.option(
-    "--kind", type=click.Choice(["disaster", "drill", "home", "venue", "permanent"]), default="disaster"
+    "--kind",
+    type=click.Choice(["disaster", "drill", "home", "venue", "permanent"]),
+    default="disaster",
+    show_default=True,
 )
 @click.option("--site", default="", help="Where; default: where the box is.")
-@click.option("--hours", default=72.0, show_default=True)
+@click.option("--hours", default=72.0, show_default=True, help="How long; it ends by itself.")
 def mission_start(box: str, kind: str, site: str, hours: float) -> None:
     """Open the desktops for BOX."""
     known = {x["name"]: x["site"] for x in asked({"ask": "fleet"})["boxes"]}
@@ -295,6 +319,9 @@ def mission_start(box: str, kind: str, site: str, hours: float) -> None:
     with recorded() as note:
         asked({**request, "by": who()})
         note("start-mission", box, f"{kind} · {site} · {hours:g} h")
+    click.echo(
+        f"任務を始めました。デスクトップが開きます / mission started: {box}「{site}」{kind}, {hours:g} h"
+    )
 
 
 @click.command("end")
@@ -304,6 +331,7 @@ def mission_end(box: str) -> None:
     with recorded() as note:
         asked({"ask": "end-mission", "box": box, "by": who()})
         note("end-mission", box, "")
+    click.echo(f"任務を終えました。デスクトップは閉じています / mission ended, desktops closed: {box}")
 
 
 @click.command()
@@ -314,6 +342,7 @@ def revoke(box: str) -> None:
     with recorded() as note:
         asked({"ask": "revoke", "box": box, "by": who()})
         note("revoke", box, sites.get(box, ""))
+    click.echo(f"利用を停止しました / withdrawn: {box}")
 
 
 @click.command()
@@ -358,7 +387,7 @@ hq = Table(
             Table(
                 name="desktop",
                 help="The register of desktops.",
-                sections={"Desktops / 接続先": (desktop_add, desktop_remove)},
+                sections={"Desktops / 接続先": (desktop_list, desktop_add, desktop_remove)},
             ),
             Table(
                 name="device",

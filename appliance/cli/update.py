@@ -109,6 +109,7 @@ def stop(boxes: tuple[str, ...], language: str) -> None:
     with recorded() as note:
         asked({"ask": "stop-update", "boxes": list(boxes), "by": who()}, language)
         note("stop-update", " ".join(boxes) or "*", "")
+    click.echo("まだ終わっていない更新を取りやめました / stopped what was not done yet")
 
 
 @click.command()
@@ -119,6 +120,7 @@ def oldest(version: str, language: str) -> None:
     with recorded() as note:
         asked({"ask": "set-oldest", "version": version, "by": who()}, language)
         note("set-oldest", version or "-", "")
+    click.echo(f"これより古くしない版 / never older than: {version or '-'}")
 
 
 @click.command()
@@ -135,6 +137,7 @@ def remove(version: str, language: str) -> None:
             if x["version"] == version:
                 (Path(machine().state) / "software" / x["sha256"]).unlink(missing_ok=True)
         note("remove-version", version, "")
+    click.echo(f"外しました / removed: {version}")
 
 
 update = Table(

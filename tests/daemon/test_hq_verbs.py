@@ -66,7 +66,7 @@ def test_every_change_is_written_down(told: Callable[[], list[Any]], world: Worl
         ["revoke", "box-0001"],
     ):
         code, output = run(*argv)
-        assert code == 0, (argv, output)
+        assert code == 0 and output.strip(), (argv, output)
     rows = told()
     assert [x[0] for x in rows] == [
         "issue-ticket", "start-mission", "end-mission", "emergency", "set-policy", "declare-blue", "add-desktop", "add-device", "import-devices",
@@ -95,3 +95,11 @@ def test_what_cannot_be_written_down_is_not_done(
     assert world.hub_config().boxes[0].mission is not None
     staff.unlink()
     kept.rename(staff)
+
+
+def test_the_names_that_other_verbs_ask_for_are_listed(told: Callable[[], list[Any]], world: World) -> None:
+    run("desktop", "add", "kikaku", "--title", "企画課", "--host", "10.10.0.77", "--drill")
+    code, output = run("desktop", "list")
+    assert code == 0
+    (line,) = [x for x in output.splitlines() if x.startswith("kikaku")]
+    assert "10.10.0.77" in line and "企画課" in line and "訓練" in line
