@@ -172,8 +172,8 @@ def test_a_button_that_is_held_while_the_page_renews_itself_still_works(
         with page.expect_response("**/live/details"):
             pass
         page.wait_for_timeout(200)
-        page.mouse.up()
-        page.wait_for_url("**/details")
+        with page.expect_response("**/prove"):
+            page.mouse.up()
     assert len(box.questions("prove")) == 1
 
 
@@ -266,7 +266,7 @@ def test_every_screen_fits_a_small_phone_a_thumb_and_tired_eyes(
         page.context.add_cookies([{"name": "language", "value": language, "url": address}])
         for name, found in statuses.EVERY.items():
             box.answers["status"] = found
-            for path in ("", "details", "sheet", "wifi"):
+            for path in ("", "details", "sheet", "wifi", "mobile"):
                 page.goto(address + path)
                 where = f"{name} /{path} {language} {scheme}"
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360, where
@@ -284,6 +284,20 @@ def test_every_screen_fits_a_small_phone_a_thumb_and_tired_eyes(
         assert button is not None
         assert 320 <= button["y"] < 640, "the one button to press is under the thumb, without scrolling"
     assert [text for text in complaints if "422" not in text] == []
+
+
+def test_all_of_the_question_about_the_site_stands_above_its_two_buttons(
+    browser: Browser, box: RecordedDoor, address: str
+) -> None:
+    with chromium.tab(browser) as page:
+        for language in ("ja", "en"):
+            page.context.add_cookies([{"name": "language", "value": language, "url": address}])
+            page.goto(address)
+            page.fill("textarea[name=ticket]", INVITATION)
+            page.click("button[data-primary]")
+            page.locator("form[data-step=site]").wait_for()
+            said, dock = page.locator("form > p").bounding_box(), page.locator(".dock").bounding_box()
+            assert said and dock and said["y"] + said["height"] <= dock["y"] + 1, language
 
 
 def test_the_contrast_probe_does_find_what_is_too_faint(

@@ -378,7 +378,7 @@ def test_somebody_on_site_chooses_a_network_as_a_line(phone: Visitor, box: Recor
     assert "<script>alert" not in page.html and HOSTILE in page.text
     box.answers["join-wifi"] = box.answers["show-wifi"] = box.answers["set-air"] = {}
     answer = phone.send("/wifi/line", page.token, ssid="hall", key="hallhall")
-    assert (answer.code, answer.answer.headers["Location"]) == (303, "/wifi")
+    assert (answer.code, answer.answer.headers["Location"]) == (303, "/wifi#line")
     assert box.questions("join-wifi") == [{"ask": "join-wifi", "ssid": "hall", "key": "hallhall"}]
     phone.send("/wifi/around", page.token)
     phone.send("/wifi/place", page.token, place="indoors")

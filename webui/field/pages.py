@@ -265,14 +265,14 @@ class Pages:
         return self._wifi_done(self.ask(ask="set-air", place=place, band=band))
 
     def show_wifi(self) -> Response:
-        return self._wifi_done(self.ask(ask="show-wifi"))
+        return self._wifi_done(self.ask(ask="show-wifi"), "#line")
 
     def join_wifi(self) -> Response:
         ssid, key = request.form.get("ssid", "")[:64], request.form.get("key", "")[:128]
-        return self._wifi_done(self.ask(ask="join-wifi", ssid=ssid, key=key if ssid else ""))
+        return self._wifi_done(self.ask(ask="join-wifi", ssid=ssid, key=key if ssid else ""), "#line")
 
-    def _wifi_done(self, answer: dict[str, Any] | Sentence) -> Response:
-        return self.wifi(answer, 422) if isinstance(answer, Sentence) else _see("/wifi")
+    def _wifi_done(self, answer: dict[str, Any] | Sentence, part: str = "") -> Response:
+        return self.wifi(answer, 422) if isinstance(answer, Sentence) else _see(f"/wifi{part}")
 
     def sign_in(self) -> Response:
         return self._done_or_said(self.ask(ask="sign-in", **_visitor()))
