@@ -338,9 +338,7 @@ def _wifi_code(status: Facts) -> Markup:
 
 
 def _typed_screen(name: str, status: Facts, notice: Sentence | None = None) -> tuple[Markup, str]:
-    return _with_token(
-        render_template(f"field/{name}.html", status=status, notice=notice, token=TOKEN_PLACE)
-    )
+    return _with_token(render_template(f"field/{name}.html", status=status, notice=notice, token=TOKEN_PLACE))
 
 
 def _with_token(html: str) -> tuple[Markup, str]:
