@@ -14,7 +14,6 @@ from typing import assert_never
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.core import plan as steps
-from appliance.core.desired import BRIDGE
 from appliance.core.lease import Lease
 from appliance.core.machine import (
     Desired,
@@ -341,13 +340,3 @@ class RealMachine:
         client, _, link = name.partition("-")
         if client in LEASES:  # without its client a lease is only a memory
             (Path(self._machine.run) / "leases" / f"{link}{LEASES[client]}").unlink(missing_ok=True)
-
-    def dismantle(self) -> None:
-        """Stop what we run and remove what we made, for the exercise; a box just loses its power."""
-        self._sign_in.close()
-        self.units.stop_all()
-        for namespace in sorted(self._known):
-            for name in (self._machine.tunnel, BRIDGE):
-                with contextlib.suppress(OSError, NetlinkError):
-                    self._netlink.remove_link(namespace, name)
-        self._netlink.close()

@@ -88,10 +88,6 @@ class SystemdUnits:
                         raise
         path.unlink(missing_ok=True)
 
-    def stop_all(self) -> None:
-        for path in self._folder.glob("*.json"):
-            self.stop(path.stem)
-
     def make_namespace(self) -> None:
         """The daemon's own mounts are seen by nobody else: the namespaces are made by a process without any."""
         run(["systemd-run", "--quiet", "--collect", "--wait", "--", "noroshi", "block"], timeout=PATIENCE)

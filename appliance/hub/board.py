@@ -82,7 +82,6 @@ class Board:
 
 INSPECTED = 40 * 86400.0  # a box in store is plugged in once a month: 点検済
 NOTHING_TOLD: Mapping[str, Software] = {}
-WORKS = frozenset({"PROTECTED", "DEGRADED"})
 
 
 def quality(round_trip: float | None, loss: float | None) -> Quality:
