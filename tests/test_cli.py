@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from appliance.cli import main
+from appliance.cli.asking import not_running
 from appliance.cli.table import Table
+from appliance.control import Unreachable
 
 
 def verbs(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
@@ -44,3 +46,20 @@ def test_a_clone_has_the_command_from_anywhere_and_through_a_link(tmp_path: Path
         [link, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     ).stdout
     assert told.startswith("Usage: noroshi ")
+
+
+@pytest.mark.parametrize("verb", [["status"], ["doctor"], ["hq", "board"], ["hq", "policy"]])
+def test_where_nothing_runs_every_verb_says_so_in_words(
+    verb: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOROSHI_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("NOROSHI_RUN_DIR", str(tmp_path))
+    told = CliRunner().invoke(main, verb)
+    assert told.exit_code == 1 and "noroshi が動いていません" in told.output
+
+
+def test_who_may_not_ask_is_not_told_that_nothing_runs() -> None:
+    closed = Unreachable("no")
+    closed.__cause__ = PermissionError()
+    assert "root" in not_running(closed).message
+    assert "動いていません" in not_running(Unreachable("no")).message

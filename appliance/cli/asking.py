@@ -30,7 +30,7 @@ def asked(request: dict[str, Any], language: str = "ja") -> dict[str, Any]:
     except Refused as error:
         raise said(error.sentence, language) from error
     except Unreachable as error:
-        raise not_running() from error
+        raise not_running(error) from error
 
 
 def said(sentence: Sentence, language: str, more: str = "") -> click.ClickException:
@@ -41,7 +41,9 @@ def said(sentence: Sentence, language: str, more: str = "") -> click.ClickExcept
     )
 
 
-def not_running() -> click.ClickException:
+def not_running(error: Unreachable) -> click.ClickException:
+    if isinstance(error.__cause__, PermissionError):
+        return click.ClickException("root で行ってください / this needs root\n  → sudo noroshi …")
     return click.ClickException("noroshi が動いていません。 / The daemon does not run.\n  → noroshi daemon")
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.asking import LANGUAGE, asked, door, not_running, who
+from appliance.cli.asking import LANGUAGE, asked, door, who
 from appliance.cli.policy import policy
 from appliance.cli.record import recorded
 from appliance.cli.table import Table
 from appliance.cli.update import update
-from appliance.control import Unreachable
 
 
 @click.command()
@@ -353,10 +352,8 @@ def board(as_json: bool) -> None:
     from appliance.hub.board import board_json
     from appliance.serve import database_url
 
-    try:
-        found = board_json(door(), database_url(machine()))
-    except Unreachable as error:
-        raise not_running() from error
+    asked({"ask": "fleet"})  # where there is no HQ, or nobody may ask it, this says so
+    found = board_json(door(), database_url(machine()))
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
