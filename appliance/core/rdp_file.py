@@ -19,6 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from appliance.core.model import Desktop, Part, Protocol
 
 MOST_CHARACTERS = 65536
@@ -213,6 +216,12 @@ def file_name(desktop: Desktop) -> str:
     """The desktop's title as a file name that Windows takes; drills say so on the first glance."""
     title = re.sub(r'[<>:"/\\|?*]', "_", desktop.title).strip(" .") or desktop.name
     return f"{'【訓練】' if desktop.drill else ''}{title}.rdp"
+
+
+def trusted_authority(certificate: str) -> bytes:
+    """What laptops put among their trusted authorities: the last certificate of HQ's chain (PEM), as a .cer file. Without
+    it Windows calls the publisher unknown."""
+    return x509.load_pem_x509_certificates(certificate.encode("ascii"))[-1].public_bytes(Encoding.DER)
 
 
 # --------------------------------------------------------------------------------------------- reading

@@ -130,11 +130,6 @@ def verify(text: str, trusted_certificate: str, now: float | None = None) -> Sig
     return file
 
 
-def trusted_authority(certificate: str) -> bytes:
-    """What laptops put among their trusted authorities: the last certificate of the chain, as a .cer file."""
-    return x509.load_pem_x509_certificates(certificate.encode("ascii"))[-1].public_bytes(Encoding.DER)
-
-
 # ---------------------------------------------------------------------- PKCS#7 as rdpsign.exe writes it
 
 _SHA256 = bytes.fromhex("300d0609608648016503040201 0500")  # AlgorithmIdentifier with NULL parameters

@@ -344,6 +344,7 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "name": config.name,
         "signing_key": config.signing_key,
+        "publisher": config.publisher,
         "desktops": dump_masked(config.desktops),
         "boxes": boxes,
         "invitations": invitations,

@@ -13,8 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.model import Desktop, DesktopKind, Endpoint, NetworkClass, Part, Protocol
-from appliance.core.rdp_file import FileRefused, WhyNot, attach_signature, decoded, rdp_text, read_signed
-from appliance.host.rdp_signature import Publisher, make_publisher, sign, trusted_authority, verify
+from appliance.core.rdp_file import (
+    FileRefused,
+    WhyNot,
+    attach_signature,
+    decoded,
+    rdp_text,
+    read_signed,
+    trusted_authority,
+)
+from appliance.host.rdp_signature import Publisher, make_publisher, sign, verify
 
 HERE = Path(__file__).parent
 NOW = 1_790_000_000.0

@@ -133,6 +133,7 @@ class FakeHub:
         return {
             "name": "○○市 災害対策本部",
             "signing_key": HQ.signing_key,
+            "publisher": HQ.publisher,
             "desktops": self.desktops,
             "boxes": list(self.boxes.values()),
             "invitations": invitations,

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from appliance.core.desktop_profiles import Profile, load_profiles
 from appliance.core.desktops import hosts_from_text
 from appliance.core.model import DesktopKind, NetworkClass
+from appliance.core.rdp_file import trusted_authority
 from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
@@ -69,6 +70,17 @@ def _hosts(profile: Profile) -> dict[str, list[str]]:
     """Role → addresses, from "10.10.0.20" or "gateway=10.10.0.5 host=10.10.0.6"."""
     words = fields.text("hosts", _("機械の番地"), most=1000).replace(",", " ").split()
     return {role: list(addresses) for role, addresses in hosts_from_text(profile, words).items()}
+
+
+@views.get("/authority.cer")
+@serves(Role.VIEWER)
+def authority() -> Response:
+    """For laptops' trusted authorities: no secret, and good for HQ's desktop files only."""
+    taken = Response(
+        trusted_authority(str(desk().fleet()["publisher"])), content_type="application/pkix-cert"
+    )
+    taken.headers["Content-Disposition"] = "attachment; filename=noroshi.cer"
+    return taken
 
 
 @views.get("/<name>/remove")

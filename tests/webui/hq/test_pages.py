@@ -6,12 +6,14 @@ import re
 import time
 
 import pytest
+from cryptography import x509
 
 from appliance.core.update_words import TROUBLE
 from appliance.core.words import REFUSALS
 from appliance.hub.board import board_json
 from appliance.hub.register import latest, open_register
 from tests.hub.fake_hub import MISSION
+from tests.machines import HQ
 from tests.webui.hq.conftest import Office, Visitor
 
 
@@ -318,6 +320,16 @@ def test_a_desktop_is_added_through_a_profile_and_removed(office: Office) -> Non
     assert admin.post("/desktops", **(form | {"profile": "nothing"})).status_code == 400
     assert admin.post("/desktops/tax/remove").status_code == 303
     assert "<h2>税務課" not in admin.get("/desktops").text
+
+
+def test_the_authority_that_laptops_are_to_trust_is_handed_out(office: Office) -> None:
+    viewer = office.visitor("viewer")
+    assert 'href="/desktops/authority.cer"' in viewer.get("/desktops").text
+    answer = viewer.get("/desktops/authority.cer")
+    assert answer.headers["Content-Disposition"] == "attachment; filename=noroshi.cer"
+    authority = x509.load_der_x509_certificate(answer.data)
+    signer = x509.load_pem_x509_certificates(HQ.publisher.encode())[0]
+    signer.verify_directly_issued_by(authority)
 
 
 def test_a_new_persons_password_is_shown_once_and_works(office: Office) -> None:
