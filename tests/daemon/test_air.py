@@ -271,7 +271,7 @@ def test_while_a_radio_obeys_another_country_nothing_of_ours_is_on_the_air(make:
     assert {"hostapd", "wifi"} <= set(dict(world.sim.state.units))
     world.sim.state = replace(world.sim.state, radios=(replace(RADIO, country="US", self_managed=True),))
     world.tick()
-    assert not {"hostapd", "wifi"} & set(dict(world.sim.state.units)) and wifi(world)["number"] == "9-03"
+    assert not {"hostapd", "wifi"} & set(dict(world.sim.state.units)) and wifi(world)["number"] == "5-23"
 
 
 OUTSIDE = replace(RADIO, hears_radar=True)
