@@ -413,11 +413,11 @@ REFUSALS: dict[str, Sentence] = {
         "If you cannot wait, connect laptops to a yellow socket by cable",
     ),
     "radio-listens": Sentence(
-        "9-07", "気象レーダーの電波がないか、約1分確かめています。そのあとWi-Fiが出ます", "このままお待ちください",
+        "5-27", "気象レーダーの電波がないか、約1分確かめています。そのあとWi-Fiが出ます", "このままお待ちください",
         "Listening for weather radars for about a minute; the Wi-Fi comes after that", "Please wait",
     ),
     "radio-radar": Sentence(
-        "9-08", "気象レーダーの電波があったため、Wi-Fiを2.4GHzに移しました", "何もしなくて大丈夫です",
+        "5-28", "気象レーダーの電波があったため、Wi-Fiを2.4GHzに移しました", "何もしなくて大丈夫です",
         "A weather radar was heard: the Wi-Fi went to 2.4 GHz", "Nothing to do",
     ),
     "drill-closed": Sentence(
