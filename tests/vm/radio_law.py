@@ -26,8 +26,8 @@ def outdoors(stage: Stage, site: Site, own: Network) -> None:
     """5 GHz outdoors is W56, which belongs to weather radars first."""
     wished(site, "--outdoors", "--band", "5")
     begun = time.monotonic()
-    now = until(site, "the minute", lambda x: x["wifi"]["number"] == "9-07")["wifi"]
-    stage.check("outdoors, 5 GHz: people are told that it listens for radars first", now["number"] == "9-07" and not now["on"], now["words"]["ja"]["what"] if now["words"] else "")  # fmt: skip
+    now = until(site, "the minute", lambda x: x["wifi"]["number"] == "5-27")["wifi"]
+    stage.check("outdoors, 5 GHz: people are told that it listens for radars first", now["number"] == "5-27" and not now["on"], now["words"]["ja"]["what"] if now["words"] else "")  # fmt: skip
     now = until(site, "W56", lambda x: x["wifi"]["on"] and x["wifi"]["channel"] in W56)["wifi"]
     took = time.monotonic() - begun
     there = now["on"] and now["channel"] in W56
@@ -39,7 +39,7 @@ def outdoors(stage: Stage, site: Site, own: Network) -> None:
     begun = time.monotonic()
     site.guest.succeed("sh", "-c", RADAR.format(DEBUG, phy))
     now = until(site, "2.4 GHz", lambda x: x["wifi"]["on"] and x["wifi"]["channel"] <= 13)["wifi"]
-    left = now["on"] and now["channel"] <= 13 and now["number"] == "9-08"
+    left = now["on"] and now["channel"] <= 13 and now["number"] == "5-28"
     stage.check("a radar: the access point leaves for 2.4 GHz", left, f"{now['channel']} after {time.monotonic() - begun:.0f} s")  # fmt: skip
     said = site.guest.tell("journalctl", "--no-pager", "-o", "cat", "-u", "noroshi-hostapd")[1]
     heard = [x for x in said.splitlines() if "DFS-RADAR-DETECTED" in x]
