@@ -81,8 +81,8 @@ def guard(stage: Stage, site: Site, hall: Station) -> None:
     laptop.joins(hall.network)
     changed = country(site)
     stage.check("(guard) whoever joins it takes its kernel abroad", changed == "US", changed)
-    now = until(site, "silence", lambda x: not x["wifi"]["on"] and x["wifi"]["number"] == "9-03")["wifi"]
-    stage.check("and under another country the box does not send", not now["on"] and now["number"] == "9-03", now["number"])  # fmt: skip
+    now = until(site, "silence", lambda x: not x["wifi"]["on"] and x["wifi"]["number"] == "5-23")["wifi"]
+    stage.check("and under another country the box does not send", not now["on"] and now["number"] == "5-23", now["number"])  # fmt: skip
     laptop.leave()
     hall.leave()
     now = until(site, "Japan", lambda x: x["wifi"]["on"], PATIENCE)["wifi"]
