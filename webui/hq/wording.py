@@ -22,7 +22,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         ago=ago, clock=clock, day=day, mark=MARKS.get, quality=quality, reason=reason,
         state=state, uplink=uplink, door=door, mission_kind=mission_kind, desktop_kind=desktop_kind, network=network,
-        symptom=symptom, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, deed_more=deed_more, answer=answer, phase=phase,
+        symptom=symptom, told_on_site=told_on_site, ticket_state=ticket_state, milestone=milestone, role=role, deed=deed, deed_more=deed_more, answer=answer, phase=phase,
         presence=presence, script_words=script_words, short=short, milliseconds=milliseconds, percent=percent, duration=duration,
     )  # fmt: skip
 
@@ -111,6 +111,12 @@ def reason(value: str) -> str:
     if value not in set(Reason) or Reason(value) not in REASONS:
         return value
     return REASONS[Reason(value)].as_data()[current()]["what"]
+
+
+def told_on_site(value: str) -> str:
+    """The one thing that people on site are asked to do, for whoever has them on the phone."""
+    known = REASONS.get(Reason(value)) if value in set(Reason) else None
+    return known.as_data()[current()]["do"] if known else ""
 
 
 def symptom(value: str) -> str:
