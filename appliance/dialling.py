@@ -22,7 +22,7 @@ def network_told(config: Config, request: Mapping[str, Any]) -> Config:
     held = config.mobile
     if not password and held is not None and (held.apn, held.user) == (apn, user):
         password = held.password.reveal()
-    return modem_line.with_network(config, apn, user, password, auth)
+    return modem_line.with_network(config, apn, user, password, auth, request.get("roaming") is True)
 
 
 class Dialling:
@@ -86,4 +86,5 @@ class Dialling:
             "apn": network.apn if network else "",
             "user": network.user if network else "",
             "auth": network.auth.value if network else "",
+            "roaming": network is not None and network.roaming,
         }

@@ -43,6 +43,7 @@ _WISHES = (
     click.option(
         "--apn-password-file", type=click.Path(dir_okay=False, exists=True), help="Its password, in a file: not for every process to read."
     ),
+    click.option("--apn-roaming", is_flag=True, help="Other carriers' networks are part of that contract."),
     click.option("--paper", type=click.Path(dir_okay=False), help="The page as PDF; default: SERIAL.pdf here."),
     LANGUAGE,
 )  # fmt: skip
@@ -89,7 +90,13 @@ def _network(options: dict[str, Any]) -> MobileNetwork | None:
     password = Path(path).read_text(errors="replace").strip("\r\n") if path else ""
     auth = Auth(options["apn_auth"] or "")
     return checked(
-        MobileNetwork(apn=options["apn"], user=options["apn_user"], password=Secret(password), auth=auth)
+        MobileNetwork(
+            apn=options["apn"],
+            user=options["apn_user"],
+            password=Secret(password),
+            auth=auth,
+            roaming=options["apn_roaming"],
+        )
     )
 
 

@@ -17,16 +17,23 @@ from appliance.core.model import Auth
     "--password-file", type=click.Path(dir_okay=False, exists=True), help="Its password, in a file."
 )
 @click.option("--auth", type=click.Choice([x.value for x in Auth if x]), help="How both are told.")
+@click.option("--roaming", is_flag=True, help="Other carriers' networks are part of the contract.")
 @click.option("--clear", is_flag=True, help="As the SIM knows by itself.")
 @LANGUAGE
 def mobile(
-    apn: str | None, user: str, password_file: str | None, auth: str | None, clear: bool, language: str
+    apn: str | None,
+    user: str,
+    password_file: str | None,
+    auth: str | None,
+    roaming: bool,
+    clear: bool,
+    language: str,
 ) -> None:
     """Show the mobile network and what it lacks; say what the SIM's contract says."""
     if apn or clear:
         password = Path(password_file).read_text(errors="replace").strip("\r\n") if password_file else ""
         told = {"apn": "" if clear else apn, "user": user, "password": password, "auth": auth or ""}
-        asked({"ask": "set-apn", **told}, language)
+        asked({"ask": "set-apn", **told, "roaming": roaming}, language)
     found = asked({"ask": "status"}, language)["modem"]
     if found is None:
         click.echo("× 携帯の電波の機器は見つかりません / no modem")

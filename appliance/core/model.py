@@ -343,12 +343,14 @@ class Auth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileNetwork:
-    """What a SIM's contract says of the way in: the access point's name (APN), and who asks."""
+    """What a SIM's contract says of the way in: the access point's name (APN), and who asks. `roaming`: other carriers'
+    networks are part of it; some SIMs know no other."""
 
     apn: str
     user: str = ""
     password: Secret = NO_SECRET
     auth: Auth = Auth.ANY
+    roaming: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

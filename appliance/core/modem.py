@@ -126,6 +126,7 @@ class Order:
     user: str = ""
     password: Secret = NO_SECRET
     auth: str = ""  # "pap", "chap", "" for what the modem takes
+    roaming: bool = False
 
 
 def bearers_of(modem: Properties) -> tuple[str, ...]:

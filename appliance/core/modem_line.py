@@ -20,24 +20,24 @@ FIRST_PAUSE, LONGEST_PAUSE = (
     5.0,
     300.0,
 )  # seconds until a connection that failed is tried again, doubled each time
-PATIENCE = 60.0  # seconds from the hardware's coming until ModemManager knows a modem
+PATIENCE = 120.0  # seconds from the hardware's coming until ModemManager knows a modem
 
 # 3GPP TS 23.003, 9.1: labels of letters, digits and hyphens; carriers use the underscore, too.
 _APN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _CREDENTIAL = re.compile(r"[\x21-\x7e]{0,64}")
-_NOT_LET_IN = frozenset({Registration.DENIED, Registration.ROAMING})
 _ON_THE_WAY = frozenset({State.ENABLED, State.SEARCHING})
 
 
-def with_network(config: Config, apn: str, user: str, password: str, auth: str) -> Config:
+def with_network(
+    config: Config, apn: str, user: str, password: str, auth: str, roaming: bool = False
+) -> Config:
     """Somebody wrote down what the SIM's contract says; no name: what the SIM knows by itself. Raises Refused."""
     if not apn:
         return replace(config, mobile=None)
     if auth not in tuple(Auth):
         raise Refused("bad-request")
-    return replace(
-        config, mobile=checked(MobileNetwork(apn=apn, user=user, password=Secret(password), auth=Auth(auth)))
-    )
+    network = MobileNetwork(apn=apn, user=user, password=Secret(password), auth=Auth(auth), roaming=roaming)
+    return replace(config, mobile=checked(network))
 
 
 def checked(network: MobileNetwork) -> MobileNetwork:
@@ -62,11 +62,17 @@ def order(mobile: Mobile, network: MobileNetwork | None, *, changed: bool) -> Or
         return None
     if modem.state is State.DISABLED:
         return Order(path=modem.path)
-    if modem.state is State.REGISTERED and modem.registration not in _NOT_LET_IN:
+    if modem.state is State.REGISTERED and _is_let_in(modem, network):
         return _dial(modem, network)
     if modem.state is State.CONNECTED and changed:
         return replace(_dial(modem, network), hang_up=True)
     return None
+
+
+def _is_let_in(modem: Modem, network: MobileNetwork | None) -> bool:
+    if modem.registration is Registration.ROAMING:
+        return network is not None and network.roaming
+    return modem.registration is not Registration.DENIED
 
 
 def _dial(modem: Modem, network: MobileNetwork | None) -> Order:
@@ -79,6 +85,7 @@ def _dial(modem: Modem, network: MobileNetwork | None) -> Order:
         user=network.user,
         password=network.password,
         auth=network.auth.value,
+        roaming=network.roaming,
     )
 
 
@@ -110,7 +117,7 @@ def missing(mobile: Mobile, network: MobileNetwork | None, waited: float) -> Rea
 def _not_connected(modem: Modem, mobile: Mobile, network: MobileNetwork | None) -> Reason:
     if modem.registration is Registration.DENIED:
         return Reason.MODEM_DENIED
-    if modem.registration is Registration.ROAMING:
+    if not _is_let_in(modem, network):
         return Reason.MODEM_ROAMING
     if modem.state in _ON_THE_WAY:
         return Reason.MODEM_SEARCHING

@@ -29,9 +29,9 @@ MODEM: dict[Reason, Sentence] = {
         "The carrier does not accept this SIM card", "Call HQ, say “symptom 2-34” and ask them to look into the SIM's contract",
     ),
     Reason.MODEM_ROAMING: Sentence(
-        "2-35", "契約した携帯会社の電波が届いていません。ほかの会社の電波は使いません",
+        "2-35", "契約した携帯会社の電波が届いていません。ほかの会社の電波は、契約にあるときだけ使います",
         "箱を窓ぎわへ移すか、ほかの回線の機器を差してください",
-        "The SIM's own carrier is out of reach; other carriers are not used",
+        "The SIM's own carrier is out of reach; others are used only where the contract has it",
         "Move the box to a window, or plug in another line device",
     ),
     Reason.MODEM_NEEDS_APN: Sentence(

@@ -137,8 +137,8 @@ def _messages(order: Order) -> Iterator[Any]:
 
 def _wishes(order: Order) -> dict[str, tuple[str, object]]:
     """An empty access point is the SIM's own; without the word ModemManager refuses. Other carriers' networks are paid
-    for by the byte: never."""
-    told: dict[str, tuple[str, object]] = {"apn": ("s", order.apn), "allow-roaming": ("b", False)}
+    for by the byte: only where the contract has them."""
+    told: dict[str, tuple[str, object]] = {"apn": ("s", order.apn), "allow-roaming": ("b", order.roaming)}
     for key, text in (("user", order.user), ("password", order.password.reveal())):
         if text:
             told[key] = ("s", text)

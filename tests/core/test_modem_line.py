@@ -93,6 +93,15 @@ def test_pauses_grow_up_to_five_minutes() -> None:
     assert [pause(x) for x in (0, 1, 2, 3, 7, 50)] == [0.0, 5.0, 10.0, 20.0, 300.0, 300.0]
 
 
+def test_another_carrier_s_network_is_used_only_where_the_contract_has_it() -> None:
+    abroad = mobile(replace(READY, registration=Registration.ROAMING))
+    assert order(abroad, NETWORK, changed=False) is None
+    assert missing(abroad, NETWORK, waited=3.0) is Reason.MODEM_ROAMING
+    wide = replace(NETWORK, roaming=True)
+    found = order(abroad, wide, changed=False)
+    assert found is not None and found.roaming and missing(abroad, wide, waited=3.0) is Reason.MODEM_STARTING
+
+
 # --------------------------------------------------------------------------------------------- words
 
 
@@ -124,7 +133,7 @@ def test_what_is_missing_is_said(at: Mobile, network: MobileNetwork | None, expe
 
 
 def test_hardware_that_nobody_understands_for_a_minute_cannot_be_used() -> None:
-    assert missing(mobile(None), None, waited=61.0) is Reason.MODEM_UNSUPPORTED
+    assert missing(mobile(None), None, waited=121.0) is Reason.MODEM_UNSUPPORTED
 
 
 def test_the_box_says_what_its_modem_lacks_where_it_has_no_other_line() -> None:

@@ -95,7 +95,7 @@ def main(folder: Path, world: dict[str, Any]) -> None:
         time.sleep(0.05)
     start("/usr/lib/polkit-1/polkitd", "--no-debug")
     start(
-        "ModemManager",
+        "/usr/sbin/ModemManager",
         "--debug",
         "--no-auto-scan",
         "--test-no-udev",

@@ -132,12 +132,14 @@ def test_what_the_network_says_of_the_sim_is_heard(room: Room, network: str, exp
     room.until(lambda x: [y.registration for y in x.modems] == [expected])
 
 
-def test_roaming_is_never_dialled(room: Room) -> None:
+def test_another_carrier_s_network_is_dialled_only_where_that_was_said(room: Room) -> None:
     room.play(network="roaming", apn="")
     seen = room.until(lambda x: [y.registration for y in x.modems] == [Registration.ROAMING])
     before = len(room.play())
     assert room.told(connect(seen.modems[0].path)).failed > seen.failed
     assert len(room.play()) == before
+    assert room.told(connect(seen.modems[0].path, roaming=True)).failed == 0
+    assert len(room.play()) == before + 1
 
 
 @pytest.mark.parametrize(("sim", "state"), [("none", State.FAILED), ("locked", State.LOCKED)])

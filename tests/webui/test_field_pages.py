@@ -410,7 +410,7 @@ def test_the_mobile_network_is_shown_and_what_the_sim_s_papers_say_is_handed_on(
     told = {"apn": " office.example ", "user": "town", "password": "s3cret", "auth": "chap"}
     answer = phone.send("/mobile/apn", page.token, **told)
     assert (answer.code, answer.answer.headers["Location"]) == (303, "/mobile")
-    assert box.questions("set-apn") == [{"ask": "set-apn", **told, "apn": "office.example"}]
+    assert box.questions("set-apn") == [{"ask": "set-apn", **told, "apn": "office.example", "roaming": False}]
 
 
 def test_a_network_s_name_that_cannot_be_one_is_said_on_the_same_page(

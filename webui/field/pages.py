@@ -257,7 +257,8 @@ class Pages:
 
     def set_apn(self) -> Response:
         told = {k: request.form.get(k, "")[:128] for k in ("apn", "user", "password", "auth")}
-        answer = self.ask(ask="set-apn", **{k: v.strip() for k, v in told.items()})
+        roaming = request.form.get("roaming") == "yes"
+        answer = self.ask(ask="set-apn", **{k: v.strip() for k, v in told.items()}, roaming=roaming)
         return self.mobile(answer, 422) if isinstance(answer, Sentence) else _see("/mobile")
 
     def set_air(self) -> Response:
