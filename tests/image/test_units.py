@@ -88,3 +88,16 @@ def test_a_unit_is_whole(tmp_path: Path, path: Path) -> None:
     said = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     assert path.name not in said.stderr
+
+
+def test_a_stick_is_looked_at_when_it_comes_and_again_when_hq_s_wish_does() -> None:
+    (rule,) = [
+        x
+        for x in (UNITS.parents[1] / "udev/rules.d/90-noroshi-stick.rules").read_text().splitlines()
+        if "SYSTEMD_WANTS" in x
+    ]
+    assert "noroshi-stick@%k.service" in rule and "noroshi-stick@%k.path" in rule
+    waits = (UNITS / "noroshi-stick@.path").read_text().splitlines()
+    assert f"PathChanged={MACHINE.run}/courier.json" in waits, "letters.py writes the wish there"
+    assert {"Unit=noroshi-stick@%i.service", "BindsTo=dev-%i.device"} <= set(waits)
+    assert "StartLimitIntervalSec=0" in (UNITS / "noroshi-stick@.service").read_text()
