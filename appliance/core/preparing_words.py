@@ -13,7 +13,8 @@ STARTING = Sentence(
 SCREEN: dict[str, tuple[str, str]] = {
     "wifi": ("電話をWi-Fiにつなぐ", "Join the Wi-Fi"),
     "page": ("この画面を開く", "Open this page"),
-    "pin": ("暗証番号", "PIN"),
+    "key": ("暗証番号", "Key"),
+    "pin": ("保守の人の番号", "PIN, for maintenance"),  # not to be taken for the Wi-Fi's key
     "number": ("症状番号", "Symptom"),
     "serial": ("箱の番号", "Box"),
     "drill": ("【訓練】本番のデスクトップは開きません", "Drill: real desktops stay closed"),

@@ -69,7 +69,7 @@ def scene(status: Mapping[str, Any] | None, waited: float, pin: str) -> Scene:
         look = Look.STOP if waited > PATIENCE else Look.WORK
         return Scene(
             look=look,
-            number=told.number,
+            number=_symptom(told.number),
             what=(told.what_ja, told.what_en),
             do=(told.do_ja, told.do_en),
             page="",
@@ -78,7 +78,7 @@ def scene(status: Mapping[str, Any] | None, waited: float, pin: str) -> Scene:
     point = status.get("access_point") or {}
     return Scene(
         look=LOOKS[phase],
-        number=status["number"],
+        number=_symptom(status["number"]),
         what=(words["ja"]["what"], words["en"]["what"]),
         do=(words["ja"]["do"], words["en"]["do"]),
         site=status["site"],
@@ -89,6 +89,11 @@ def scene(status: Mapping[str, Any] | None, waited: float, pin: str) -> Scene:
         passphrase=point.get("passphrase", ""),
         pin=pin if phase is Phase.SETUP and not status["joining"] else "",
     )
+
+
+def _symptom(number: str) -> str:
+    """What people say on the phone; nothing where nothing is wrong."""
+    return "" if number.startswith("0-") else number
 
 
 def phase_of(status: Mapping[str, Any] | None) -> Phase | None:

@@ -141,7 +141,8 @@ class _Picture:
         margin = 4 * unit
         side = min(self._height - top - 3 * margin - 6 * unit, self._width * 0.27)
         x, y = margin, top + margin * 0.7
-        codes = [("wifi", scene.wifi, (scene.ssid, scene.passphrase)), ("page", scene.page, (scene.page, ""))]
+        key = f"{SCREEN['key'][self._main]}: {scene.passphrase}" if scene.passphrase else ""
+        codes = [("wifi", scene.wifi, (scene.ssid, key)), ("page", scene.page, (scene.page, ""))]
         for name, text, lines in codes:
             if text:
                 self._code(x, y, side, name, text, lines)

@@ -62,6 +62,11 @@ def test_without_wi_fi_there_is_no_code_for_it() -> None:
 
 def test_a_start_asks_for_patience_and_then_says_that_something_is_wrong() -> None:
     early, late = scene(None, 1.0, "123456"), scene(None, PATIENCE + 1, "123456")
-    assert (early.look, early.number) == (Look.WORK, "0-02")
+    assert (early.look, early.number) == (Look.WORK, "")
     assert (late.look, late.number) == (Look.STOP, "3-20")
     assert not any((early.pin, late.pin, early.wifi, early.page)), "no page answers yet"
+
+
+def test_a_number_is_shown_only_where_something_is_to_be_said_on_the_phone() -> None:
+    assert scene(status(Phase.PROTECTED, Reason.ALL_WELL), 0.0, "").number == ""
+    assert scene(status(Phase.BLOCKED, Reason.STEP_FAILED), 0.0, "").number == "3-12"

@@ -412,6 +412,8 @@ def test_what_people_on_site_say_on_the_phone_is_on_the_box_s_page(office: Offic
     def band(box: str) -> str:
         return viewer.get(f"/boxes/{box}").text.split('id="part-band"')[1].split("</div>")[0]
 
+    board = viewer.get("/").text
+    assert "(3-12)" in card(board, "box-0002") and "0-00" not in board
     assert "症状番号" not in band("box-0001")
     assert "症状番号" in band("box-0002") and "3-12" in band("box-0002")
     assert "現地の画面: 電源を入れ直しても同じなら" in band("box-0002") and "現地の画面" not in band(
