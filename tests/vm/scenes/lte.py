@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.control import ask
-from scripts.exercise import machines, processes
+from scripts.exercise import machines, processes, topology
 from scripts.exercise.processes import run, within
 from tests.vm import usb_modem
 from tests.vm.field import Site
@@ -65,6 +65,9 @@ class Plugged:
         rule = f"add rule ip router passing iifname {usb_modem.TUN} oifname wan0 accept\n"
         run(*within(namespace, ("nft", "-f", "-")), text=rule)
 
+    def pull_out(self) -> None:
+        processes.end(self.site.place, "modem")
+
 
 def play(stage: Stage) -> None:
     with stage.site() as site:
@@ -84,9 +87,7 @@ def play(stage: Stage) -> None:
         door = machines.door(site.place, "box")
         told = {"apn": "office.example", "user": "town", "password": "s3cret", "auth": "chap"}
         ask(door, {"ask": "set-apn", **told}, timeout=60)
-        until(
-            stage, site, "with it the modem connects", lambda x: bool(x["modem"] and x["modem"]["connected"])
-        )
+        until(stage, site, "with it the modem connects", connected)
         dialled = modem.notes()["dialled"][-1:]
         stage.check(
             "user and password went along", dialled == [["office.example", "town", "s3cret"]], str(dialled)
@@ -99,6 +100,8 @@ def play(stage: Stage) -> None:
         )
         inside(stage, site, line["link"])
         comes_back(stage, site, modem)
+        pulled_and_killed(stage, site, modem)
+        beside_a_cable(stage, site)
         spoken = modem.notes()["spoken_to"]
         stage.check(
             "something left by the modem: it hears", bool(set(spoken) & DOORS), str(sum(spoken.values()))
@@ -157,11 +160,48 @@ def inside(stage: Stage, site: Site, link: str) -> None:
     stage.number(Number(what="RAM in use with a modem", value=used, unit="MiB", command=RAM, at_most=MOST))
 
 
+def connected(status: dict[str, Any]) -> bool:
+    return bool(status["modem"] and status["modem"]["connected"])
+
+
+def pulled_and_killed(stage: Stage, site: Site, modem: Plugged) -> None:
+    """Out of its socket and in again; then ModemManager falls."""
+    modem.pull_out()
+    until(
+        stage,
+        site,
+        "a modem that was pulled out is no line",
+        lambda x: not connected(x) and not any(y["carrier"] and y["kind"] == "lte" for y in x["uplinks"]),
+    )
+    modem.world(connected=False)
+    modem.put_in()
+    until(stage, site, "put in again it connects again", connected)
+    site.guest.succeed("systemctl", "kill", "--signal=KILL", "noroshi-modems")
+    until(stage, site, "ModemManager's fall is seen", lambda x: not connected(x))
+    until(stage, site, "and mended", connected)
+    until_phase(site, *OPEN, patience=BOOT)
+    stage.check("the tunnel, too, both times", True)
+
+
+def beside_a_cable(stage: Stage, site: Site) -> None:
+    """A cable is better; when it goes, the modem takes over and nothing closes."""
+
+    def used(kind: str) -> Callable[[dict[str, Any]], bool]:
+        return lambda x: any(y["active"] and y["kind"] == kind for y in x["uplinks"])
+
+    topology.plug(site.place, "a")
+    until(stage, site, "a cable that is plugged in is used first", used("ethernet"))
+    topology.blackhole(site.place, "a")
+    until(stage, site, "a dead router: the modem takes over", used("lte"))
+    status = machines.status(site.place) or {}
+    stage.check("and nothing closed meanwhile", status.get("phase") in OPEN, str(status.get("phase")))
+
+
 def comes_back(stage: Stage, site: Site, modem: Plugged) -> None:
     """The carrier drops the connection and is gone for a while."""
     modem.world(network="searching", connected=False)
     said(stage, site, "a signal that goes is said", "2-33")
     modem.world(network="home")
-    until(stage, site, "and back by itself", lambda x: bool(x["modem"] and x["modem"]["connected"]))
+    until(stage, site, "and back by itself", connected)
     until_phase(site, *OPEN, patience=BOOT)
     stage.check("the tunnel, too", True)
