@@ -82,6 +82,7 @@ def init(
     click.echo(f"本部ができました: {name}\n  入口 {', '.join(made.endpoints)}\n  公開鍵 {made.public_key}")
     click.echo(f"  最初の管理者 {admin}  パスワード {made.password if not password else '(指定のとおり)'}")
     click.echo("  次: noroshi daemon を動かし、noroshi hq desktop add でデスクトップを登録します")
+    click.echo("      noroshi hq phone 番号 で、箱の画面に出す本部の電話を決めます")
 
 
 @click.command()
@@ -300,6 +301,18 @@ def sockets(box: str, blue: tuple[int, ...]) -> None:
     click.echo("青 / blue: " + (", ".join(map(str, told[box])) or "-"))
 
 
+@click.command()
+@click.argument("number", required=False)
+@click.option("--none", "nothing", is_flag=True, help="Boxes show no number any more.")
+def phone(number: str | None, nothing: bool) -> None:
+    """HQ's telephone NUMBER, which boxes show to people on site. Without one: what they show."""
+    if number or nothing:
+        with recorded() as note:
+            asked({"ask": "set-phone", "phone": number or "", "by": who()})
+            note("set-phone", number or "-", "")
+    click.echo("電話 / telephone: " + (asked({"ask": "fleet"})["phone"] or "-"))
+
+
 @click.command("start")
 @click.argument("box")
 @click.option(
@@ -365,7 +378,7 @@ hq = Table(
     name="hq",
     help="What HQ does: set up, invite, register, start missions, look at the board. / 本部の仕事",
     sections={
-        "Set up once / 最初に": (init,),
+        "Set up once / 最初に": (init, phone),
         "Look / 見る": (board,),
         "Boxes / 箱": (
             ticket,

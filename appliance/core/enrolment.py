@@ -45,6 +45,11 @@ _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([
 MOST_DOORS = 8  # ports of HQ's entrance, and names
 
 
+def is_phone(text: str) -> bool:
+    """Digits, in groups if need be: what a telephone's own dialler takes (RFC 3966, without its extras)."""
+    return len(text) <= 20 and re.fullmatch(r"\+?[0-9](-?[0-9]){2,}", text, re.ASCII) is not None
+
+
 def is_name(text: str) -> bool:
     """A name people gave to a site or an office: printable, 1 to 60 characters, no direction tricks."""
     return 0 < len(text) <= MAX_NAME and not _UNPRINTABLE.search(text) and text.strip() == text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from appliance.core import devices, policy, waves
 from appliance.core.desktops import Pinhole, pinholes, refusals
-from appliance.core.enrolment import is_endpoint, is_key, is_name
+from appliance.core.enrolment import is_endpoint, is_key, is_name, is_phone
 from appliance.core.identity import are_sockets
 from appliance.core.model import (
     Assignment,
@@ -186,6 +186,14 @@ def remove_desktop(config: HubConfig, name: str) -> HubConfig:
     return set_desktops(config, tuple(x for x in config.desktops if x.name != name))
 
 
+def set_phone(config: HubConfig, phone: str) -> HubConfig:
+    """HQ's telephone, which every box shows from its next assignment on; "" for none. Raises Refused."""
+    if phone and not is_phone(phone):
+        raise Refused("bad-phone")
+    boxes = tuple(replace(x, version=x.version + 1) for x in config.boxes)
+    return replace(config, phone=phone, boxes=boxes) if phone != config.phone else config
+
+
 def assignment_of(
     config: HubConfig, box: BoxRecord, now: float, rdp_files: tuple[tuple[str, str], ...] = ()
 ) -> Assignment:
@@ -217,6 +225,7 @@ def assignment_of(
         entrance=config.entrance,
         software=waves.wish_of(config, box),
         blue=box.blue,
+        phone=config.phone,
     )
 
 

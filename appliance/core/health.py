@@ -10,6 +10,7 @@ from appliance import VERSION
 from appliance.core.codec import dump_masked
 from appliance.core.desktops import Refusal
 from appliance.core.devices import Visitor, short_number
+from appliance.core.enrolment import is_phone
 from appliance.core.ladder import Rung, is_usual, ladder_of
 from appliance.core.logbook import Line
 from appliance.core.machine import Answer, Observed, Status, Uplink
@@ -124,6 +125,7 @@ def status_view(
         "now": observed.now,
         "site": assignment.site if assignment else joining.ticket.site if joining else "",
         "hq_name": assignment.hq_name if assignment else joining.ticket.hq_name if joining else "",
+        "hq_phone": assignment.phone if assignment and is_phone(assignment.phone) else "",
         "drill": bool(running and mission and mission.kind is MissionKind.DRILL),
         "mission": dump_masked(mission),
         "uplinks": [_uplink(x, (ways or {}).get(x.link), ladder_of(config)) for x in uplinks],

@@ -295,6 +295,7 @@ class Assignment:
     entrance: Entrance = Entrance()
     software: Wish = NO_WISH
     blue: tuple[int, ...] = ()  # sockets for lines, as HQ declares them; none: as the box has it
+    phone: str = ""  # HQ's telephone, for people on site
 
 
 class Security(StrEnum):
@@ -475,3 +476,4 @@ class HubConfig:
     next_number: int = 1
     bundles: tuple[Bundle, ...] = ()
     oldest_version: str = ""  # no box is given an older one
+    phone: str = ""  # its telephone, which every box shows

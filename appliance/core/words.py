@@ -238,6 +238,10 @@ REFUSALS: dict[str, Sentence] = {
         "7-02", "その招待は見つかりません", "一覧を確かめてください",
         "That invitation was not found", "Check the list",
     ),
+    "bad-phone": Sentence(
+        "7-07", "その電話番号は使えません", "数字と「-」で入れてください(例: 025-526-5111)",
+        "That telephone number cannot be used", "Digits and hyphens only, e.g. 025-526-5111",
+    ),
     "bad-value": Sentence(
         "7-03", "入力した値が使えません", "値を見直してください",
         "A value cannot be used", "Check what you entered",

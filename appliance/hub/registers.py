@@ -46,6 +46,8 @@ def _boxes(config: HubConfig, request: dict[str, Any], now: float) -> Answer:
             if not isinstance(numbers, list) or not all(type(x) is int for x in numbers):
                 raise Refused("bad-request")
             return fleet.declare_blue(config, text(request, "box"), tuple(numbers)), {}
+        case "set-phone":
+            return fleet.set_phone(config, text(request, "phone")), {}
         case "set-policy":
             changes = request.get("changes")
             if not (changes is None or isinstance(changes, dict)):

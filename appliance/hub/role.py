@@ -34,7 +34,7 @@ STAFF = frozenset(
     {
         "fleet", "issue-ticket", "show-ticket", "withdraw-ticket", "start-mission", "end-mission", "revoke",
         "add-desktop", "remove-desktop", "devices", "add-device", "remove-device", "import-devices", "emergency",
-        "set-policy", "declare-blue", "set-oldest", "start-update", "stop-update",
+        "set-policy", "set-phone", "declare-blue", "set-oldest", "start-update", "stop-update",
     }
 )  # fmt: skip
 INTAKE = frozenset({"enrol", "whois", "assignment", "time", "sign-check"})
@@ -351,6 +351,7 @@ def fleet_view(snapshot: Snapshot) -> dict[str, Any]:
         "policy": dump_masked(config.policy),
         "bundles": dump_masked(config.bundles),
         "oldest_version": config.oldest_version,
+        "phone": config.phone,
     }
 
 

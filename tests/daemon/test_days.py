@@ -14,6 +14,7 @@ import pytest
 from appliance.core.logbook import Line
 from appliance.core.machine import Answer
 from appliance.core.model import Phase, Reason
+from appliance.core.words import Refused
 from tests.daemon.letters import refused, signed
 from tests.daemon.world import World
 from tests.machines import HQ, IDENTITY, KUNREN, RADIO, RUNNING, SOUMU, WIRED, ZEIMU
@@ -327,3 +328,17 @@ def test_what_the_box_said_goes_to_hq_once_also_after_a_line_was_away(world: Wor
     world.plug("eth0")
     world.tick(30)
     assert [y for x in world.reports for y in x.get("log", ())] == [line.as_data()]
+
+
+def test_hq_s_telephone_reaches_every_box_and_only_a_telephone_number_does(world: World) -> None:
+    world.joined()
+    assert world.phone("status")["hq_phone"] == ""
+    world.staff("set-phone", phone="025-526-5111", by="test")
+    world.tick(15)
+    assert world.phone("status")["hq_phone"] == "025-526-5111"
+    for bad in ("javascript:alert(1)", "025 526", "0" * 21, "１２３", "-025", "12"):
+        with pytest.raises(Refused, match="bad-phone"):
+            world.staff("set-phone", phone=bad, by="test")
+    world.staff("set-phone", phone="", by="test")
+    world.tick(15)
+    assert world.phone("status")["hq_phone"] == ""

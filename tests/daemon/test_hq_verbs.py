@@ -58,6 +58,7 @@ def test_every_change_is_written_down(told: Callable[[], list[Any]], world: Worl
         ["emergency", "box-0001", "--hours", "2"],
         ["policy", "box-0001", "--sign-in"],
         ["sockets", "box-0001", "--blue", "1", "--blue", "2"],
+        ["phone", "025-526-5111"],
         ["desktop", "add", "kikaku", "--title", "企画課", "--host", "10.10.0.77"],
         ["device", "add", "pc-1", "--mac", "00:11:22:33:44:98", "--desktop", "kikaku"],
         ["device", "import", str(listed)],
@@ -69,7 +70,7 @@ def test_every_change_is_written_down(told: Callable[[], list[Any]], world: Worl
         assert code == 0 and output.strip(), (argv, output)
     rows = told()
     assert [x[0] for x in rows] == [
-        "issue-ticket", "start-mission", "end-mission", "emergency", "set-policy", "declare-blue", "add-desktop", "add-device", "import-devices",
+        "issue-ticket", "start-mission", "end-mission", "emergency", "set-policy", "declare-blue", "set-phone", "add-desktop", "add-device", "import-devices",
         "remove-device", "remove-desktop", "revoke",
     ]  # fmt: skip
     assert rows[1][1:] == ("box-0001", "disaster · 柿崎総合体育館 · 4 h")

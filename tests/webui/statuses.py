@@ -56,6 +56,7 @@ def status(phase: str, reason: Reason, **more: Any) -> Status:
         "now": NOW,
         "site": "",
         "hq_name": "",
+        "hq_phone": "",
         "drill": False,
         "version": "0.1.0",
         "serial": "NRS-0001",
@@ -97,6 +98,7 @@ def joining(stage: str = "invited", done: int = 2, seconds: float = 3) -> dict[s
 JOINED: Status = {
     "site": SITE,
     "hq_name": HQ,
+    "hq_phone": "025-526-5111",
     "lan": "10.211.0.0/26",
     "uplinks": [ETHERNET, USB],
     "joining": None,

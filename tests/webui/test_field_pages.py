@@ -47,6 +47,17 @@ def test_the_page_says_in_plain_words_where_the_box_stands(
     assert said in page.text
 
 
+@pytest.mark.parametrize("name", ["working", "stored", "revoked", "cut"])
+def test_who_is_told_to_call_hq_finds_its_number_to_press(
+    phone: Visitor, box: RecordedDoor, name: str
+) -> None:
+    box.answers["status"] = statuses.EVERY[name]
+    for path in ("/", "/details"):
+        assert 'href="tel:025-526-5111"' in phone.get(path).html
+    box.answers["status"] = {**statuses.EVERY[name], "hq_phone": ""}
+    assert "tel:" not in phone.get().html
+
+
 def test_an_update_is_told_to_who_looks_closer(phone: Visitor, box: RecordedDoor) -> None:
     said = {"number": "8-16", **TROUBLE["update-rolled-back"].as_data()}
     software = {"version": "0.1.0-202611222228", "slot": "A", "on_trial": False, "words": said}

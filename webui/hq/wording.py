@@ -258,6 +258,7 @@ def deed(value: str) -> str:
         "emergency": _("緊急の設定を変えた"),
         "set-policy": _("回線の決まりを変えた"),
         "declare-blue": _("青い口を決めた"),
+        "set-phone": _("本部の電話番号を決めた"),
         "add-bundle": _("更新を加えた"),
         "remove-version": _("更新を外した"),
         "start-update": _("更新を始めた"),
