@@ -138,7 +138,7 @@ def outside(
 
     The tunnel's packets go untracked, so what comes from HQ's very address and port is its answer; nothing but the
     tunnel and the scout has a UDP socket here, and both believe nobody without a key. As long as nothing else is asked
-    here, nothing asks for a packet's connection, and the kernel tracks none: that, too, costs throughput."""
+    here, nothing asks for a packet's connection, and the kernel tracks none."""
     uplinks, lookups = list(uplinks), sorted(set(lookups))
     links = [f'"{x}"' for x in uplinks]
     ways = set_of(links) if links else ""
