@@ -16,6 +16,7 @@ from appliance.core.wifi_line import Client, State
 from appliance.core.words import refusal
 
 UNIT = "hostapd"
+SETTLED = frozenset({None, State.JOINED, State.NO_RADIO, State.NOT_LET_IN})  # no look would change these
 SET_AGAIN = 30.0  # seconds between two tries to make the kernel obey Japan's rules
 
 
@@ -157,17 +158,7 @@ class OnAir:
         now, pause = self._monotonic(), float("inf")
         if now < self._held_until:
             pause = self._held_until - now
-        if (
-            now < self._showing_until
-            or self._listens
-            or self.state
-            not in (
-                None,
-                State.JOINED,
-                State.NO_RADIO,
-                State.NOT_LET_IN,
-            )
-        ):
+        if self.state not in SETTLED or self._listens or now < self._showing_until:
             pause = min(pause, 2.0)
         return pause
 

@@ -66,6 +66,15 @@ def body(page: Page, step: str) -> None:
     expect(page.locator(f"body[data-step={step}]")).to_be_attached(timeout=20_000)
 
 
+def plug_a_line_in(page: Page, box: RecordedDoor, address: str) -> None:
+    """Up to the screen that asks for the invitation, which comes by itself."""
+    box.answers["status"] = statuses.NO_LINE
+    page.goto(address)
+    body(page, "line")
+    box.answers["status"] = statuses.FRESH
+    body(page, "ticket")
+
+
 def test_from_the_line_to_the_desktop_without_a_reload(
     browser: Browser, box: RecordedDoor, address: str
 ) -> None:
@@ -97,11 +106,7 @@ def test_from_the_line_to_the_desktop_without_a_reload(
 
 def test_the_same_way_without_a_script(browser: Browser, box: RecordedDoor, address: str) -> None:
     with chromium.tab(browser, java_script_enabled=False) as page:
-        box.answers["status"] = statuses.NO_LINE
-        page.goto(address)
-        body(page, "line")
-        box.answers["status"] = statuses.FRESH
-        body(page, "ticket")
+        plug_a_line_in(page, box, address)
         page.fill("textarea[name=ticket]", INVITATION)
         page.click("button[data-primary]")
         page.locator("form[data-step=site]").wait_for()
@@ -145,11 +150,7 @@ def test_a_photo_is_acknowledged_also_on_a_screen_that_came_by_itself(
     picture = tmp_path / "IMG_0001.jpg"
     picture.write_bytes(saved(code()).getvalue())
     with chromium.tab(browser) as page:
-        box.answers["status"] = statuses.NO_LINE
-        page.goto(address)
-        body(page, "line")
-        box.answers["status"] = statuses.FRESH
-        body(page, "ticket")
+        plug_a_line_in(page, box, address)
         page.set_input_files("input[name=photo]", picture)
         expect(page.locator(".shoot output")).to_have_text("写真が入りました。「次へ」を押してください")
 

@@ -190,10 +190,16 @@ def line_of(world: World) -> dict[str, Any]:
     return found
 
 
-def test_a_chosen_network_becomes_a_line_behind_the_others_and_its_key_stays_inside(make: Make) -> None:
+def choosing_the_hall(make: Make) -> World:
+    """A box with one radio, on which somebody wrote down the hall's Wi-Fi; it was not heard yet."""
     world = make(radios=(RADIO,))
     world.tick()
     world.phone("join-wifi", ssid="hall", key="hallhall")
+    return world
+
+
+def test_a_chosen_network_becomes_a_line_behind_the_others_and_its_key_stays_inside(make: Make) -> None:
+    world = choosing_the_hall(make)
     hear(world, Heard(ssid="hall", channel=6))
     world.tick(2)
     assert line_of(world)["state"] == "trying" and "wifi" in dict(world.sim.state.units)
@@ -214,9 +220,7 @@ def supplicant_runs(world: World) -> bool:
 
 
 def test_a_network_is_looked_for_by_its_name_and_joined_only_once_it_was_heard(make: Make) -> None:
-    world = make(radios=(RADIO,))
-    world.tick()
-    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world = choosing_the_hall(make)
     world.tick(20)
     looks = [x for x in world.sim.done if isinstance(x, LookAround)]
     assert looks and looks[-1].ssid == "hall" and not supplicant_runs(world)
@@ -248,9 +252,7 @@ def test_a_network_of_another_country_is_not_joined_and_the_access_point_stays(m
 
 
 def test_a_network_that_turns_out_to_be_another_country_s_is_left(make: Make) -> None:
-    world = make(radios=(RADIO,))
-    world.tick()
-    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world = choosing_the_hall(make)
     hear(world, Heard(ssid="hall", channel=6))
     world.tick(3)
     world.sim.plug("wl-line")
@@ -263,9 +265,7 @@ def test_a_network_that_turns_out_to_be_another_country_s_is_left(make: Make) ->
 
 def test_while_a_radio_obeys_another_country_nothing_of_ours_is_on_the_air(make: Make) -> None:
     """Whoever brought the kernel there, a client of somebody else's network for one."""
-    world = make(radios=(RADIO,))
-    world.tick()
-    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world = choosing_the_hall(make)
     hear(world, Heard(ssid="hall", channel=6))
     world.tick(2)
     assert {"hostapd", "wifi"} <= set(dict(world.sim.state.units))
@@ -303,9 +303,7 @@ def test_a_radar_makes_the_access_point_leave_5_ghz_until_somebody_wishes_anew(
 
 
 def test_the_access_point_goes_where_its_radio_s_client_is(make: Make) -> None:
-    world = make(radios=(RADIO,))
-    world.tick()
-    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world = choosing_the_hall(make)
     world.tick(2)
     world.sim.state = replace(world.sim.state, radios=(replace(RADIO, client="wl-line", client_channel=13),))
     world.tick(2)
@@ -313,15 +311,13 @@ def test_the_access_point_goes_where_its_radio_s_client_is(make: Make) -> None:
 
 
 def test_a_network_on_a_forbidden_channel_is_refused_in_words_and_the_access_point_stays(make: Make) -> None:
-    world = make(radios=(RADIO,))
-    world.tick()
-    world.phone("join-wifi", ssid="hall", key="hallhall")
+    world = choosing_the_hall(make)
     hear(world, Heard(ssid="hall", channel=36))
     world.tick(3)
     told = world.phone("status")
     assert line_of(world)["state"] == "channel" and wifi(world)["on"]
     assert [x["refused"]["number"] for x in told["uplinks"] if x["refused"]] == ["2-28"]
-    assert told["reason"] == "no-ticket" or told["number"] == "2-28"
+    assert told["reason"] == "no-ticket"  # the cable serves all the same
     world.phone("set-air", place="indoors", band="")
     world.tick(2)
     assert line_of(world)["state"] == "trying"  # the guard: indoors the access point may go there
