@@ -13,6 +13,7 @@ from appliance.core.model import MissionKind
 from appliance.hub.people import Role
 from webui.hq import fields, policy, sockets, timeline, updates
 from webui.hq.access import my_name, note, serves
+from webui.hq.confirming import confirmation
 from webui.hq.desk import desk
 from webui.hq.trouble import again
 from webui.language import gettext as _
@@ -72,12 +73,11 @@ def start_mission(name: str) -> Response:
 @serves(Role.OFFICER)
 def end_mission_page(name: str) -> str:
     record = _record(name)
-    return render_template(
-        "hq/confirm.html",
-        question=_("「%(name)s」の任務を終えますか?") % {"name": record.get("site") or name},
-        what=_("この箱につながっている人の作業は、すぐに切れます。任務は、また始められます。"),
-        button=_("任務を終える(デスクトップを閉じる)"),
-        back=url_for("boxes.page", name=name),
+    return confirmation(
+        _("「%(name)s」の任務を終えますか?") % {"name": record.get("site") or name},
+        _("この箱につながっている人の作業は、すぐに切れます。任務は、また始められます。"),
+        _("任務を終える(デスクトップを閉じる)"),
+        url_for("boxes.page", name=name),
     )
 
 

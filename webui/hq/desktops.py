@@ -16,6 +16,7 @@ from appliance.core.rdp_file import trusted_authority
 from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
+from webui.hq.confirming import removal
 from webui.hq.desk import desk
 from webui.hq.trouble import again
 from webui.language import gettext as _
@@ -88,12 +89,10 @@ def authority() -> Response:
 def remove_page(name: str) -> str:
     for desktop in desk().fleet().get("desktops", ()):
         if desktop["name"] == name:
-            return render_template(
-                "hq/confirm.html",
-                question=_("「%(name)s」を外しますか?") % {"name": desktop["title"]},
-                what=_("すべての箱で、このデスクトップがすぐに閉じます。"),
-                button=_("外す"),
-                back=url_for("desktops.listing"),
+            return removal(
+                desktop["title"],
+                _("すべての箱で、このデスクトップがすぐに閉じます。"),
+                url_for("desktops.listing"),
             )
     abort(404)
 

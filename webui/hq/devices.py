@@ -15,6 +15,7 @@ from appliance.core.words import refusal
 from appliance.hub.people import Role
 from webui.hq import fields
 from webui.hq.access import my_name, note, serves
+from webui.hq.confirming import removal
 from webui.hq.desk import desk
 from webui.hq.trouble import again, joined
 from webui.language import current
@@ -111,12 +112,8 @@ def take_list() -> tuple[str, int] | Response:
 def remove_page(name: str) -> str:
     if not any(x["name"] == name for x in desk().ask("devices")["devices"]):
         abort(404)
-    return render_template(
-        "hq/confirm.html",
-        question=_("「%(name)s」を外しますか?") % {"name": name},
-        what=_("すべての箱で、このパソコンのデスクトップがすぐに閉じます。"),
-        button=_("外す"),
-        back=url_for("devices.listing"),
+    return removal(
+        name, _("すべての箱で、このパソコンのデスクトップがすぐに閉じます。"), url_for("devices.listing")
     )
 
 

@@ -11,6 +11,7 @@ from appliance.hub import audit, people
 from appliance.hub.people import Role
 from webui.hq import access, fields
 from webui.hq.access import my_name, serves
+from webui.hq.confirming import removal
 from webui.hq.trouble import again
 from webui.language import gettext as _
 
@@ -52,13 +53,7 @@ def add() -> str:
 def remove_page(name: str) -> str:
     if not any(person.name == name for person in people.everybody(access.staff())):
         abort(404)
-    return render_template(
-        "hq/confirm.html",
-        question=_("「%(name)s」を外しますか?") % {"name": name},
-        what=_("この人は、すぐにこの画面を使えなくなります。"),
-        button=_("外す"),
-        back=url_for("staff.listing"),
-    )
+    return removal(name, _("この人は、すぐにこの画面を使えなくなります。"), url_for("staff.listing"))
 
 
 @views.post("/people/<name>/remove")
